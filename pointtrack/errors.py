@@ -52,3 +52,7 @@ def require(module: str, extra: str) -> ModuleType:
         raise PointtrackError(
             f"this needs {package}, which is not installed: pip install 'pointtrack[{extra}]'"
         ) from error
+
+
+class VideoWarning(UserWarning):
+    """A video is damaged, and fewer frames can be read than it promises."""

@@ -14,9 +14,7 @@ PathLike = str | os.PathLike[str]
 
 
 @contextmanager
-def atomic_path(
-    target: PathLike, error: type[PointtrackError] = FormatError
-) -> Iterator[Path]:
+def atomic_path(target: PathLike, error: type[PointtrackError] = FormatError) -> Iterator[Path]:
     """Give a temporary path beside ``target`` that replaces it when the block succeeds.
 
     The temporary name keeps the suffix, so writers that look at it work. When the block

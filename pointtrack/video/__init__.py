@@ -1,0 +1,14 @@
+"""Videos: opened lazily and read frame by frame, from whatever holds them."""
+
+from pointtrack.video.reading import LiveVideo, Video, VideoLike, open_video
+from pointtrack.video.writing import VideoWriter, video_writer, write_video
+
+__all__ = [
+    "LiveVideo",
+    "Video",
+    "VideoLike",
+    "VideoWriter",
+    "open_video",
+    "video_writer",
+    "write_video",
+]
