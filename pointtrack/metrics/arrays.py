@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,6 +44,6 @@ def ratio(count: ArrayLike, total: ArrayLike) -> Any:
         return np.true_divide(np.asarray(count, np.float64), np.asarray(total, np.float64))
 
 
-def soft_ratio(count: float, total: float) -> float:
+def soft_ratio(count: SupportsFloat, total: SupportsFloat) -> float:
     """``count / (1e-6 + total)``: the masked mean of the PIPs family, 0 for an empty mask."""
     return float(count) / (1e-6 + float(total))

@@ -144,12 +144,14 @@ def accuracy_by_group(
     numbers = np.asarray(values, np.float64)
     bounds = np.asarray(edges, np.float64)
     if numbers.shape != video.visible.shape:
-        raise PointtrackError(f"values must have shape {video.visible.shape}, found {numbers.shape}")
+        raise PointtrackError(
+            f"values must have shape {video.visible.shape}, found {numbers.shape}"
+        )
     if bounds.ndim != 1 or bounds.size < 2 or not (np.diff(bounds) > 0).all():
         raise PointtrackError("edges must be two or more increasing numbers")
     counted = video.visible & video.evaluated
-    numbers, squared, predicted = (a[counted] for a in (numbers, video.squared, video.predicted))
-    group = np.searchsorted(bounds, numbers, side="right") - 1  # NaN lands past the end
+    squared, predicted = video.squared[counted], video.predicted[counted]
+    group = np.searchsorted(bounds, numbers[counted], side="right") - 1  # NaN lands past the end
     kept = (group >= 0) & (group < bounds.size - 1)
 
     def count(hit: Flags) -> Ints:

@@ -100,16 +100,14 @@ def redetection_events(
 def pool_events(videos: Sequence[RedetectionEvents]) -> RedetectionEvents:
     """Join the events of several videos, for scores over all of them at once.
 
-    ``track`` keeps counting from video to video only as far as events reach; it is meant for
-    :func:`redetection_scores`, which does not look at it.
+    ``track`` goes on counting within its own video.
     """
     if not videos:
         raise PointtrackError("pooling events needs at least one video, found none")
     if any(video.distances != videos[0].distances for video in videos):
         raise PointtrackError("events scored at different distances cannot be pooled")
-    offsets = np.cumsum([0] + [int(v.track.max(initial=-1)) + 1 for v in videos[:-1]])
     return RedetectionEvents(
-        np.concatenate([v.track + o for v, o in zip(videos, offsets, strict=True)]),
+        np.concatenate([v.track for v in videos]),
         np.concatenate([v.frame for v in videos]),
         np.concatenate([v.duration for v in videos]),
         np.concatenate([v.jaccard for v in videos]),

@@ -115,8 +115,9 @@ def bootstrap_interval(
     generator = np.random.default_rng(seed)
     chunk = max(1, 1_000_000 // sample.size)  # draws held in memory at once
     means = [
-        sample[generator.integers(sample.size, size=(min(chunk, resamples - done), sample.size))]
-        .mean(axis=1)
+        sample[
+            generator.integers(sample.size, size=(min(chunk, resamples - done), sample.size))
+        ].mean(axis=1)
         for done in range(0, resamples, chunk)
     ]
     tail = (1 - confidence) / 2

@@ -72,7 +72,9 @@ def alltracker_to_protocol(points: ArrayLike, crop_size: Size = (512, 384)) -> F
     of ``crop_size`` ``(width, height)`` and divides both by ``((W - 1) / 255, (H - 1) / 255)``
     before the thresholds.
     """
-    return resize_points_align_corners(np.asarray(points, np.float64), crop_size, PROTOCOL_SIZE)
+    inside_crop = np.asarray(points, np.float64)
+    resized = resize_points_align_corners(inside_crop, crop_size, PROTOCOL_SIZE)
+    return resized.astype(np.float64, copy=False)
 
 
 # --- Queries ---------------------------------------------------------------------------------

@@ -1,0 +1,202 @@
+"""Optical flow as trackers use it: sampled at points, with occlusion and uncertainty.
+
+A *flow source* turns a frame into what it needs to keep of it (`prepare`) and gives the flow
+between two prepared frames (`between`). Any dense flow can be put behind this interface.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pointtrack.errors import PointtrackError
+from pointtrack.geometry import Size
+
+Points = NDArray[np.floating[Any]]  # K 2
+FlowSample = tuple[Points, NDArray[Any], NDArray[Any]]  # flow K 2, occlusion K, sigma K
+
+Prepared = TypeVar("Prepared")
+
+
+class Flow(Protocol):
+    """The flow from one frame to another, to be read at points of the first."""
+
+    def sample(self, xy: Points) -> FlowSample:
+        """Flow ``(K, 2)`` px, occlusion ``(K,)`` in [0, 1], standard deviation ``(K,)`` px."""
+        ...
+
+
+class FlowSource(Protocol[Prepared]):
+    """Something that estimates flow between two frames of one size."""
+
+    def prepare(self, frame: NDArray[np.uint8]) -> Prepared:
+        """Keep of an ``(H, W, 3)`` RGB frame what `between` needs."""
+        ...
+
+    def between(self, left: Prepared, right: Prepared) -> Flow:
+        """The flow from ``left`` to ``right``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DenseFlow:
+    """Flow, occlusion and uncertainty of every pixel, sampled bilinearly.
+
+    Outside the picture all three count as zero, as MFT has it.
+    """
+
+    flow: NDArray[np.float32]  # H W 2
+    occlusion: NDArray[np.float32]  # H W
+    sigma: NDArray[np.float32]  # H W
+
+    def sample(self, xy: Points) -> FlowSample:
+        stacked = np.dstack([self.flow, self.occlusion, self.sigma])  # H W 4
+        values = bilinear(stacked, xy)
+        return values[:, :2], values[:, 2], values[:, 3]
+
+
+@dataclass(frozen=True, eq=False)
+class ConsistentFlow:
+    """A pair of opposite flows that check each other where they are sampled.
+
+    A point is occluded when it does not come back to where it started: with ``e`` the
+    distance by which it misses, ``e^2 > relative * (|f|^2 + |b|^2) + absolute`` (Sundaram,
+    Brox and Keutzer, ECCV 2010). Half of ``e`` counts as the flow's standard deviation, on
+    top of a floor for the noise every estimate has.
+    """
+
+    forward: NDArray[np.float32]  # H W 2
+    backward: NDArray[np.float32]  # H W 2
+    relative: float = 0.01
+    absolute: float = 0.5
+    floor: float = 0.1
+
+    def sample(self, xy: Points) -> FlowSample:
+        there = bilinear(self.forward, xy, outside=None)
+        back = bilinear(self.backward, xy + there, outside=None)
+        error = np.square(there + back).sum(axis=1)
+        allowed = (
+            self.relative * (np.square(there).sum(axis=1) + np.square(back).sum(axis=1))
+            + self.absolute
+        )
+        occlusion = np.clip(error / allowed - 1, 0, 1)
+        return there, occlusion, np.sqrt(self.floor**2 + error / 4)
+
+
+class DisFlow:
+    """Dense inverse search (Kroeger et al., ECCV 2016) in both directions, from OpenCV.
+
+    Parameters
+    ----------
+    preset
+        ``"ultrafast"``, ``"fast"`` or ``"medium"``.
+    """
+
+    _PRESETS = {  # noqa: RUF012
+        "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+        "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+        "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+    }
+
+    def __init__(self, preset: str = "fast"):
+        if preset not in self._PRESETS:
+            raise PointtrackError(
+                f"preset must be one of {', '.join(self._PRESETS)}, found {preset!r}"
+            )
+        self._dis = cv2.DISOpticalFlow.create(self._PRESETS[preset])
+
+    def prepare(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
+
+    def between(self, left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Flow:
+        forward = self._dis.calc(left, right, None)  # type: ignore[call-overload]
+        backward = self._dis.calc(right, left, None)  # type: ignore[call-overload]
+        return ConsistentFlow(forward, backward)
+
+
+def flow_source(flow: str | FlowSource[Any]) -> FlowSource[Any]:
+    """A flow source by name (``"dis"``, ``"dis_medium"``, ``"dis_ultrafast"``) or as given."""
+    if not isinstance(flow, str):
+        return flow
+    known = {"dis": "fast", "dis_medium": "medium", "dis_ultrafast": "ultrafast"}
+    if flow not in known:
+        raise PointtrackError(f"flow must be one of {', '.join(known)}, found {flow!r}")
+    return DisFlow(known[flow])
+
+
+def bilinear(picture: NDArray[Any], xy: Points, outside: float | None = 0.0) -> NDArray[np.float32]:
+    """Read ``(H, W[, C])`` at points ``(K, 2)``, pixel centres at whole numbers.
+
+    Parameters
+    ----------
+    outside
+        What lies beyond the picture (partly outside blends with it); None repeats the edge.
+    """
+    height, width = picture.shape[:2]
+    x, y = np.asarray(xy[:, 0], np.float64), np.asarray(xy[:, 1], np.float64)
+    if outside is None:
+        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    else:
+        # Far points weigh nothing; the clip only keeps the integers in range.
+        x, y = np.clip(x, -2, width + 1), np.clip(y, -2, height + 1)
+    x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    result = np.zeros((len(x), *picture.shape[2:]), np.float64)
+    for dx in (0, 1):
+        for dy in (0, 1):
+            column, row = x0 + dx, y0 + dy
+            weight = (1 - np.abs(x - column)) * (1 - np.abs(y - row))
+            held = picture[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+            held = held.astype(np.float64)
+            if outside is not None:
+                beyond = (column < 0) | (column >= width) | (row < 0) | (row >= height)
+                held[beyond] = outside
+            result += held * weight.reshape(-1, *[1] * (picture.ndim - 2))
+    return result.astype(np.float32)
+
+
+class WorkingSize:
+    """Frames shrunk to a working size on the way in; points scaled to match.
+
+    Parameters
+    ----------
+    longest
+        Length in pixels of the longer side that is worked at; smaller videos stay as they are.
+    """
+
+    def __init__(self, longest: int):
+        if longest < 16:
+            raise PointtrackError(f"the working size must be at least 16 px, found {longest}")
+        self._longest = longest
+
+    def of(self, size: Size) -> Size:
+        """The size that frames of ``size`` are worked at."""
+        scale = min(1.0, self._longest / max(size))
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+    def shrink(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The frame at its working size."""
+        size = (frame.shape[1], frame.shape[0])
+        target = self.of(size)
+        if target == size:
+            return frame
+        return np.asarray(cv2.resize(frame, target, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class FlowCache(Generic[Prepared]):
+    """The last flows of one step, so that none is computed twice."""
+
+    def __init__(self, source: FlowSource[Prepared]):
+        self._source = source
+        self._flows: dict[int, Flow] = {}
+
+    def clear(self) -> None:
+        self._flows.clear()
+
+    def between(self, key: int, left: Prepared, right: Prepared) -> Flow:
+        if key not in self._flows:
+            self._flows[key] = self._source.between(left, right)
+        return self._flows[key]

@@ -1,0 +1,94 @@
+"""Which trackers there are, and how to get one ready."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pointtrack.errors import PointtrackError, WeightsError
+from pointtrack.trackers.base import Tracker
+from pointtrack.trackers.flow_chain import FlowChainTracker
+from pointtrack.trackers.klt import KltTracker
+from pointtrack.trackers.mft import MftTracker
+from pointtrack.trackers.static import StaticTracker
+from pointtrack.weights import ModelCard
+
+DEFAULT_MODEL = "mft"
+
+_CLASSICAL: dict[str, type[Tracker]] = {
+    kind.card.name: kind for kind in (KltTracker, FlowChainTracker, MftTracker, StaticTracker)
+}
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+_PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def models() -> list[ModelCard]:
+    """The cards of all models, in the order they are best introduced in."""
+    return [kind.card for kind in _CLASSICAL.values()]
+
+
+def load(
+    name: str = DEFAULT_MODEL,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    **options: Any,
+) -> Tracker:
+    """Get a tracker ready.
+
+    Parameters
+    ----------
+    name
+        A model's name; `models` lists them.
+    weights
+        For models that learn: a path, a mapping of tensors, ``"bundled"``, ``"official"`` or
+        ``"random"``. Models without weights take None.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) or ``"mps"``.
+    precision
+        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+    **options
+        The model's own options; an unknown one is an error that names those there are.
+
+    Raises
+    ------
+    PointtrackError
+        When the model, device, precision or an option is unknown.
+    WeightsError
+        When weights are given to a model that has none.
+    """
+    if name not in _CLASSICAL:
+        raise PointtrackError(_unknown("model", name, list(_CLASSICAL)))
+    if device.partition(":")[0] not in _DEVICES:
+        raise PointtrackError(_unknown("device", device, list(_DEVICES)))
+    if precision not in _PRECISIONS:
+        raise PointtrackError(_unknown("precision", precision, list(_PRECISIONS)))
+    if weights is not None:
+        raise WeightsError(f"{name} learns nothing and takes no weights, found {weights!r}")
+    kind = _CLASSICAL[name]
+    known = _option_names(kind)
+    for option in options:
+        if option not in known:
+            raise PointtrackError(_unknown(f"option of {name}", option, known))
+    return kind(**options)
+
+
+def _option_names(kind: type[Tracker]) -> list[str]:
+    if "__init__" not in vars(kind):
+        return []
+    return [p for p in inspect.signature(kind).parameters if p != "self"]
+
+
+def _unknown(what: str, found: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(found, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    listed = ", ".join(known) if known else "none"
+    return (
+        f"there is no {what} {found!r}{hint} There are: {listed}"
+        if close
+        else (f"there is no {what} {found!r}; there are: {listed}")
+    )

@@ -1,0 +1,320 @@
+"""Live tracking: one frame at a time, with points that come, go and are corrected."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pointtrack.errors import PointtrackError, QueryError
+from pointtrack.geometry import Size, inside
+from pointtrack.queries import Queries
+from pointtrack.tracks import Tracks
+
+Points = NDArray[np.float32]  # K 2
+Flags = NDArray[np.bool_]  # K
+Values = NDArray[np.float32]  # K
+Estimate = tuple[Points, Flags, Values]  # xy, visible, confidence
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What is known at one frame.
+
+    Attributes
+    ----------
+    frame : int
+        Index of the frame, counted from 0 at the session's first step.
+    ids : ndarray
+        ``(K,)`` int64, ascending: the points being followed.
+    xy : ndarray
+        ``(K, 2)`` float32 pixels, centre of the top-left pixel at ``(0, 0)``.
+    visible : ndarray
+        ``(K,)`` bool.
+    confidence : ndarray
+        ``(K,)`` float32 in [0, 1].
+    """
+
+    frame: int
+    ids: NDArray[np.int64]
+    xy: Points
+    visible: Flags
+    confidence: Values
+
+
+class Session(ABC):
+    """Follow points through a stream of frames; memory does not grow with their number.
+
+    A method fills in four hooks: `_advance` moves all points to a new frame, `_begin` takes
+    up new ones on the current frame, `_keep` forgets some, and `_start` sees the first frame.
+    Rows of a method's own state are always in the order of `self._ids`.
+
+    Parameters
+    ----------
+    keep
+        Remember every step, so that `tracks` and `refine` can be asked for. This does grow:
+        17 bytes a point and frame.
+    """
+
+    def __init__(self, keep: bool = False):
+        self.size: Size | None = None
+        self.frame = -1
+        self._next_id = 0
+        self._ids = np.empty(0, np.int64)
+        self._now: Estimate = _nothing()
+        self._waiting: dict[int, tuple[float, float]] = {}
+        self._last: NDArray[np.uint8] | None = None
+        self._history = _History() if keep else None
+
+    # -- what a user calls -----------------------------------------------------------------
+
+    def add(self, points: ArrayLike) -> list[int]:
+        """Follow more points, starting on the *next* frame.
+
+        Parameters
+        ----------
+        points
+            ``(K, 2)`` positions ``(x, y)`` in pixels.
+
+        Returns
+        -------
+        list of int
+            Their ids, which stay the same for the session's life.
+        """
+        xy = _positions(points)
+        if self.size is not None:
+            self._check(xy)
+        ids = list(range(self._next_id, self._next_id + len(xy)))
+        self._next_id += len(xy)
+        self._waiting.update(zip(ids, ((float(x), float(y)) for x, y in xy), strict=True))
+        return ids
+
+    def remove(self, ids: int | ArrayLike) -> None:
+        """Stop following one point or several."""
+        gone = {int(i) for i in np.atleast_1d(np.asarray(ids))}
+        for i in gone:
+            self._need(i)
+        for i in gone & set(self._waiting):
+            del self._waiting[i]
+        kept = ~np.isin(self._ids, list(gone))
+        if not kept.all():
+            self._retain(kept)
+
+    def correct(self, point: int, xy: ArrayLike) -> None:
+        """Say where a point is on the latest frame; the following frames go on from there.
+
+        Earlier frames stay as they were reported. `refine` re-interpolates them.
+        """
+        self._need(point)
+        position = _positions(xy)
+        if len(position) != 1:
+            raise QueryError(f"a correction is one position (x, y), found {len(position)}")
+        if self.size is not None:
+            self._check(position)
+        if point in self._waiting:
+            self._waiting[point] = (float(position[0, 0]), float(position[0, 1]))
+            return
+        assert self._last is not None
+        self._retain(self._ids != point)
+        self._admit(self._last, np.array([point]), position)
+        if self._history is not None:
+            self._history.observe(point, self.frame, position[0])
+
+    def step(self, frame: NDArray[np.uint8]) -> Step:
+        """Take the next frame, ``(H, W, 3)`` uint8 RGB, and say where every point is on it.
+
+        Raises
+        ------
+        PointtrackError
+            When the frame has another shape than the first.
+        QueryError
+            When a point added before the first frame lies outside the picture.
+        """
+        self._accept(frame)
+        if self.frame == 0:
+            self._start(frame)
+        else:
+            self._now = self._advance(frame)
+        if self._waiting:
+            ids = np.array(list(self._waiting), np.int64)
+            xy = np.array(list(self._waiting.values()), np.float32)
+            self._admit(frame, ids, xy)
+            self._waiting.clear()
+            if self._history is not None:
+                for i, position in zip(ids, xy, strict=True):
+                    self._history.observe(int(i), self.frame, position)
+        self._last = frame
+        order = np.argsort(self._ids, kind="stable")
+        xy, visible, confidence = self._now
+        now = Step(self.frame, self._ids[order], xy[order], visible[order], confidence[order])
+        if self._history is not None:
+            self._history.steps.append(now)
+        return now
+
+    def tracks(self, fps: Fraction | float = 25) -> Tracks:
+        """Everything reported so far, one row a point that ever was followed (needs `keep`)."""
+        return self._kept().tracks(self.size or (0, 0), fps)
+
+    def refine(self, fps: Fraction | float = 25) -> Tracks:
+        """As `tracks`, with the frames before every correction re-interpolated (needs `keep`).
+
+        The jump at a correction is drift that has built up since the observation before it;
+        it is taken back in proportion to the time passed.
+        """
+        return self._kept().refined(self.size or (0, 0), fps)
+
+    def close(self) -> None:
+        """Forget frames and points. A session may also be used in a ``with`` block."""
+        self._retain(np.zeros(len(self._ids), bool))
+        self._waiting.clear()
+        self._last = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- what a method fills in ------------------------------------------------------------
+
+    @abstractmethod
+    def _start(self, frame: NDArray[np.uint8]) -> None:
+        """See the first frame; there are no points yet."""
+
+    @abstractmethod
+    def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
+        """Move all points from the frame before to this one (there may be none)."""
+
+    @abstractmethod
+    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+        """Append state for new points at ``xy`` (K, 2) on the current frame."""
+
+    @abstractmethod
+    def _keep(self, rows: Flags) -> None:
+        """Drop the state of all points but those of ``rows``."""
+
+    # -- bookkeeping -----------------------------------------------------------------------
+
+    def _accept(self, frame: NDArray[np.uint8]) -> None:
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+            raise PointtrackError(
+                f"a frame must be (H, W, 3) uint8, found {frame.shape} {frame.dtype}"
+            )
+        size = (frame.shape[1], frame.shape[0])
+        if self.size is None:
+            self.size = size
+            if self._waiting:
+                self._check(np.array(list(self._waiting.values()), np.float32))
+        elif size != self.size:
+            raise PointtrackError(
+                f"the frame is {size[0]}x{size[1]}, the first was {self.size[0]}x{self.size[1]}"
+            )
+        self.frame += 1
+
+    def _admit(self, frame: NDArray[np.uint8], ids: NDArray[Any], xy: Points) -> None:
+        self._begin(frame, xy)
+        self._ids = np.concatenate([self._ids, ids])
+        sure = np.ones(len(ids), bool)
+        self._now = _append(self._now, (xy, sure, sure.astype(np.float32)))
+
+    def _retain(self, rows: Flags) -> None:
+        self._keep(rows)
+        self._ids = self._ids[rows]
+        self._now = (self._now[0][rows], self._now[1][rows], self._now[2][rows])
+
+    def _need(self, point: int) -> None:
+        if point not in self._waiting and point not in self._ids:
+            raise QueryError(f"there is no point {point} in this session")
+
+    def _check(self, xy: Points) -> None:
+        assert self.size is not None
+        wrong = np.flatnonzero(~inside(xy, self.size))
+        if len(wrong):
+            x, y = xy[wrong[0]]
+            raise QueryError(
+                f"the point ({x:g}, {y:g}) lies outside the {self.size[0]}x{self.size[1]} picture"
+            )
+
+    def _kept(self) -> _History:
+        if self._history is None:
+            raise PointtrackError("this session keeps no history; make it with keep=True")
+        return self._history
+
+
+class _History:
+    """The steps of a session and the observations a person gave."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.seen: dict[int, list[tuple[int, NDArray[np.float32]]]] = {}
+
+    def observe(self, point: int, frame: int, xy: NDArray[np.float32]) -> None:
+        observations = self.seen.setdefault(point, [])
+        # A second correction on the same frame replaces the first.
+        self.seen[point] = [o for o in observations if o[0] != frame] + [(frame, xy.copy())]
+
+    def tracks(self, size: Size, fps: Fraction | float) -> Tracks:
+        count = max(self.seen, default=-1) + 1
+        xy = np.full((count, len(self.steps), 2), np.nan, np.float32)
+        visible = np.zeros(xy.shape[:2], bool)
+        confidence = np.zeros(xy.shape[:2], np.float32)
+        for column, now in enumerate(self.steps):
+            xy[now.ids, column] = now.xy
+            visible[now.ids, column] = now.visible
+            confidence[now.ids, column] = now.confidence
+        rate = Fraction(fps).limit_denominator(1_000_000)
+        return Tracks(xy, visible, confidence, size=size, fps=rate, queries=self._queries())
+
+    def refined(self, size: Size, fps: Fraction | float) -> Tracks:
+        raw = self.tracks(size, fps)
+        xy, visible = raw.xy.copy(), raw.visible.copy()
+        for point, observations in self.seen.items():
+            for (a, _), (b, target) in itertools.pairwise(observations):
+                share = ((np.arange(a, b + 1) - a) / (b - a)).astype(np.float32)
+                xy[point, a + 1 : b + 1] += (share[:, None] * (target - raw.xy[point, b]))[1:]
+                visible[point, b] = True
+        confidence = np.maximum(raw.confidence, visible & ~raw.visible)
+        return Tracks(xy, visible, confidence, size, raw.fps, queries=raw.queries)
+
+    def _queries(self) -> Queries | None:
+        count = len(self.seen)
+        if count == 0 or max(self.seen) + 1 != count:
+            return None
+        rows = [(t, *xy, point) for point, seen in sorted(self.seen.items()) for t, xy in seen]
+        table = np.array(rows, np.float32)
+        return Queries(table[:, :3], table[:, 3].astype(np.int64))
+
+
+def _positions(points: ArrayLike) -> Points:
+    try:
+        xy = np.atleast_2d(np.asarray(points, np.float32))
+    except (TypeError, ValueError):
+        raise QueryError("points must be positions (x, y)") from None
+    if xy.ndim != 2 or xy.shape[1] != 2:
+        raise QueryError(f"points must have shape (K, 2), found {xy.shape}")
+    if not np.isfinite(xy).all():
+        raise QueryError("points must be finite numbers")
+    return xy
+
+
+def _nothing() -> Estimate:
+    return np.empty((0, 2), np.float32), np.empty(0, bool), np.empty(0, np.float32)
+
+
+def _append(old: Estimate, new: Estimate) -> Estimate:
+    return (
+        np.concatenate([old[0], new[0]]).astype(np.float32),
+        np.concatenate([old[1], new[1]]),
+        np.concatenate([old[2], new[2]]).astype(np.float32),
+    )
