@@ -7,7 +7,7 @@ between two prepared frames (`between`). Any dense flow can be put behind this i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size
+from pointtrack.trackers.patches import Grey, correlation, lattice, normalised, read
 
 Points = NDArray[np.floating[Any]]  # K 2
 FlowSample = tuple[Points, NDArray[Any], NDArray[Any]]  # flow K 2, occlusion K, sigma K
 
 Prepared = TypeVar("Prepared")
+
+_PATCH = lattice(3)  # 7 x 7 px
 
 
 class Flow(Protocol):
@@ -37,8 +40,12 @@ class FlowSource(Protocol[Prepared]):
         """Keep of an ``(H, W, 3)`` RGB frame what `between` needs."""
         ...
 
-    def between(self, left: Prepared, right: Prepared) -> Flow:
-        """The flow from ``left`` to ``right``."""
+    def between(self, left: Prepared, right: Prepared, like: Flow | None = None) -> Flow:
+        """The flow from ``left`` to ``right``.
+
+        ``like`` is an earlier answer of this source for frames that lie nearly alike, to
+        begin the search at; a source may ignore it.
+        """
         ...
 
 
@@ -61,30 +68,46 @@ class DenseFlow:
 
 @dataclass(frozen=True, eq=False)
 class ConsistentFlow:
-    """A pair of opposite flows that check each other where they are sampled.
+    """A pair of opposite flows that check each other, and the pictures, where they are sampled.
 
     A point is occluded when it does not come back to where it started: with ``e`` the
     distance by which it misses, ``e^2 > relative * (|f|^2 + |b|^2) + absolute`` (Sundaram,
-    Brox and Keutzer, ECCV 2010). Half of ``e`` counts as the flow's standard deviation, on
-    top of a floor for the noise every estimate has.
+    Brox and Keutzer, ECCV 2010), or when what surrounds it looks different at the other end.
+    Half of ``e``, the length of the flow and the unlikeness of the patches add up to the
+    flow's standard deviation, on top of a floor for the noise every estimate has: two flows
+    that found nothing agree with each other, but not with the pictures.
     """
 
     forward: NDArray[np.float32]  # H W 2
     backward: NDArray[np.float32]  # H W 2
+    left: Grey  # H W
+    right: Grey  # H W
     relative: float = 0.01
     absolute: float = 0.5
     floor: float = 0.1
+    growth: float = 0.02  # px of standard deviation a px of flow
+    unlike: float = 4.0  # px of standard deviation for patches that have nothing in common
+    alike: float = 0.5  # patches less alike than this count as occluded
 
     def sample(self, xy: Points) -> FlowSample:
         there = bilinear(self.forward, xy, outside=None)
-        back = bilinear(self.backward, xy + there, outside=None)
+        end = np.asarray(xy + there, np.float32)
+        back = bilinear(self.backward, end, outside=None)
         error = np.square(there + back).sum(axis=1)
-        allowed = (
-            self.relative * (np.square(there).sum(axis=1) + np.square(back).sum(axis=1))
-            + self.absolute
+        length = np.square(there).sum(axis=1)
+        allowed = self.relative * (length + np.square(back).sum(axis=1)) + self.absolute
+        likeness = correlation(
+            normalised(read(self.left, np.asarray(xy, np.float32), _PATCH)),
+            normalised(read(self.right, end, _PATCH)),
         )
-        occlusion = np.clip(error / allowed - 1, 0, 1)
-        return there, occlusion, np.sqrt(self.floor**2 + error / 4)
+        occlusion = np.maximum(error / allowed - 1, (self.alike - likeness) / self.alike)
+        variance = (
+            self.floor**2
+            + error / 4
+            + self.growth**2 * length
+            + np.square(self.unlike * (1 - likeness))
+        )
+        return there, np.clip(occlusion, 0, 1), np.sqrt(variance)
 
 
 class DisFlow:
@@ -112,10 +135,17 @@ class DisFlow:
     def prepare(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
 
-    def between(self, left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Flow:
-        forward = self._dis.calc(left, right, None)  # type: ignore[call-overload]
-        backward = self._dis.calc(right, left, None)  # type: ignore[call-overload]
-        return ConsistentFlow(forward, backward)
+    def between(self, left: Grey, right: Grey, like: Flow | None = None) -> ConsistentFlow:
+        forward = backward = None
+        if isinstance(like, ConsistentFlow):
+            # OpenCV begins at what is in the output array, and writes over it.
+            forward, backward = like.forward.copy(), like.backward.copy()
+        return ConsistentFlow(
+            np.asarray(self._dis.calc(left, right, forward), np.float32),  # type: ignore[arg-type]
+            np.asarray(self._dis.calc(right, left, backward), np.float32),  # type: ignore[arg-type]
+            left,
+            right,
+        )
 
 
 def flow_source(flow: str | FlowSource[Any]) -> FlowSource[Any]:
@@ -184,19 +214,3 @@ class WorkingSize:
         if target == size:
             return frame
         return np.asarray(cv2.resize(frame, target, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-class FlowCache(Generic[Prepared]):
-    """The last flows of one step, so that none is computed twice."""
-
-    def __init__(self, source: FlowSource[Prepared]):
-        self._source = source
-        self._flows: dict[int, Flow] = {}
-
-    def clear(self) -> None:
-        self._flows.clear()
-
-    def between(self, key: int, left: Prepared, right: Prepared) -> Flow:
-        if key not in self._flows:
-            self._flows[key] = self._source.between(left, right)
-        return self._flows[key]

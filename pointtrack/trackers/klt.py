@@ -28,8 +28,8 @@ CARD = ModelCard(
 )
 
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
-_LIKE = 0.6  # normalised correlation with the query's patch that counts as the same point
-_ALIKE = 0.8  # what a point that was lost needs to be taken up again
+_LIKE = 0.3  # normalised correlation with the query's patch that counts as the same point
+_ALIKE = 0.7  # what a point that was lost needs to be taken up again
 _NEIGHBOURS = 8
 
 

@@ -18,7 +18,7 @@ from pointtrack import geometry
 from pointtrack.errors import PointtrackError
 from pointtrack.trackers.base import Tracker
 from pointtrack.trackers.confidence import within_reach
-from pointtrack.trackers.flow import Flow, FlowCache, FlowSource, WorkingSize, flow_source
+from pointtrack.trackers.flow import Flow, FlowSource, WorkingSize, flow_source
 from pointtrack.trackers.session import Estimate, Flags, Points, Session
 from pointtrack.weights import ModelCard
 
@@ -87,7 +87,7 @@ class MftSession(Session):
         super().__init__(keep)
         self._source, self._deltas, self._working = source, deltas, working
         self._max_templates = templates
-        self._flows: FlowCache[Any] = FlowCache(source)
+        self._flows: dict[int, Flow] = {}  # first frame -> flow from it to the newest frame
         self._ring = max(deltas) + 1
         self._frames: dict[int, Any] = {}  # frame index -> prepared
         self._templates: dict[int, Any] = {}
@@ -114,13 +114,16 @@ class MftSession(Session):
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
         t = self.frame
-        self._flows.clear()
         now = self._source.prepare(self._working.shrink(frame))
+        before, self._flows = self._flows, {}
         candidates = np.full((len(self._deltas) + 1, len(self._born), 4), np.nan, np.float32)
         for born in np.unique(self._born):
             if int(born) in self._templates:
                 rows = self._born == born
-                flow = self._flows.between(int(born), self._templates[int(born)], now)
+                flow = self._source.between(
+                    self._templates[int(born)], now, like=before.get(int(born))
+                )
+                self._flows[int(born)] = flow
                 still = np.zeros((int(rows.sum()), 2), np.float32)
                 left = np.concatenate([self._origin[rows], still], axis=1)
                 candidates[0, rows] = chain(left, flow)
@@ -130,7 +133,12 @@ class MftSession(Session):
                 (self._born == t - delta) & np.isnan(candidates[0, :, 0])
             )
             if rows.any():
-                flow = self._flows.between(t - delta, self._frames[t - delta], now)
+                flow = self._flows.get(t - delta)
+                if flow is None:
+                    # The motion over this distance was nearly the same one frame earlier.
+                    like = before.get(t - 1 - delta)
+                    flow = self._source.between(self._frames[t - delta], now, like)
+                    self._flows[t - delta] = flow
                 candidates[k, rows] = chain(self._past[rows, (t - delta) % self._ring], flow)
         chosen = select(candidates, self._work_size())
         self._past[:, t % self._ring] = chosen

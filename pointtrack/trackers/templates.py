@@ -7,17 +7,22 @@ light do not count.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from pointtrack.trackers.patches import (
+    Array,
+    Grey,
+    contrast,
+    correlation,
+    lattice,
+    normalised,
+    read,
+)
 
 _RADIUS = 8
 _SPACING = 2  # every second pixel tells as much at a quarter of the time
 _ITERATIONS = 4
-_FAR = 1000  # px beyond the picture where a point is as good as gone
-_ROWS = 16384  # OpenCV's pictures have at most 32767 rows
 _DAMPING = 0.02  # keeps flat patches from running away
 
 
@@ -29,34 +34,27 @@ class Templates:
     """
 
     def __init__(self) -> None:
-        side = np.arange(-_RADIUS, _RADIUS + 1, _SPACING, dtype=np.float32)
-        self._offsets = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)  # P 2
+        self._offsets = lattice(_RADIUS, _SPACING)  # P 2
         area = len(self._offsets)
-        self._patch = np.empty((0, area), np.float32)  # K P, mean 0 and norm 1
+        self._patch = np.empty((0, area + 1), np.float32)  # K P+1
         self._solve = np.empty((0, 6, area), np.float32)  # K 6 P
         self._warp = np.empty((0, 2, 2), np.float32)  # K 2 2
         self._proposed = self._warp
 
-    def add(self, grey: NDArray[np.uint8], xy: Array) -> None:
+    def add(self, grey: Grey, xy: Array) -> None:
         """Remember the patches of a grey picture ``(H, W)`` at points ``(K, 2)``."""
-        identity = np.repeat(np.eye(2, dtype=np.float32)[None], len(xy), axis=0)
-        patch = self._read(grey, xy, identity)
+        patch = read(grey, xy, self._offsets)
+        unit = normalised(patch)
         slope = [
-            (self._read(grey, xy + step, identity) - self._read(grey, xy - step, identity)) / 2
+            (read(grey, xy + step, self._offsets) - read(grey, xy - step, self._offsets)) / 2
             for step in np.eye(2, dtype=np.float32)
         ]
-        contrast = _contrast(patch)
-        gradient = np.stack(slope, axis=-1) / contrast[..., None]  # K P 2
-        # Offsets in units of the radius, so that all six numbers move pixels alike.
-        u, v = (self._offsets / _RADIUS).T
-        x, y = gradient[..., 0], gradient[..., 1]
-        steepest = np.stack([x * u, x * v, y * u, y * v, x, y], axis=1)  # K 6 P
-        hessian = np.einsum("kip,kjp->kij", steepest, steepest)
-        scale = np.trace(hessian, axis1=1, axis2=2)[:, None, None] / 6 + 1e-6
-        damped = hessian + _DAMPING * scale * np.eye(6, dtype=np.float32)
-        solve = np.linalg.solve(damped, steepest).astype(np.float32)
-        self._patch = np.concatenate([self._patch, _normalised(patch)])
-        self._solve = np.concatenate([self._solve, solve])
+        gradient = np.stack(slope, axis=-1) / contrast(patch)[..., None]  # K P 2
+        self._patch = np.concatenate([self._patch, unit])
+        self._solve = np.concatenate(
+            [self._solve, _solver(np.asarray(gradient, np.float32), self._offsets)]
+        )
+        identity = np.repeat(np.eye(2, dtype=np.float32)[None], len(xy), axis=0)
         self._warp = np.concatenate([self._warp, identity])
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
@@ -64,11 +62,11 @@ class Templates:
         self._patch, self._solve = self._patch[rows], self._solve[rows]
         self._warp = self._warp[rows]
 
-    def likeness(self, grey: NDArray[np.uint8], xy: Array) -> Array:
+    def likeness(self, grey: Grey, xy: Array) -> Array:
         """Normalised correlation ``(K,)`` of each patch with the picture at ``xy``."""
-        return _correlation(self._patch, _normalised(self._read(grey, xy, self._warp)))
+        return correlation(self._patch, self._seen(grey, xy, self._warp))
 
-    def align(self, grey: NDArray[np.uint8], xy: Array) -> tuple[Array, Array]:
+    def align(self, grey: Grey, xy: Array) -> tuple[Array, Array]:
         """Move each patch to where it fits best near ``xy``.
 
         Returns positions ``(K, 2)`` and likeness there ``(K,)``. The warps found are only
@@ -76,44 +74,33 @@ class Templates:
         """
         position, warp = xy.astype(np.float32), self._warp
         for _ in range(_ITERATIONS):
-            seen = _normalised(self._read(grey, position, warp))
-            change = np.einsum("kip,kp->ki", self._solve, seen - self._patch)
-            linear = change[:, :4].reshape(-1, 2, 2) / _RADIUS
+            gap = (self._seen(grey, position, warp) - self._patch)[:, :-1]
+            change = np.einsum("kip,kp->ki", self._solve, gap)
+            linear = np.clip(change[:, :4].reshape(-1, 2, 2) / _RADIUS, -0.2, 0.2)
             # Compose with the inverse of the small warp found.
-            undo = np.linalg.inv(np.eye(2, dtype=np.float32) + np.clip(linear, -0.2, 0.2))
-            shift = np.clip(change[:, 4:], -2, 2)
-            warp = warp @ undo
-            position = position - np.einsum("kij,kj->ki", warp, shift)
+            warp = warp @ np.linalg.inv(np.eye(2, dtype=np.float32) + linear)
+            position = position - np.einsum("kij,kj->ki", warp, np.clip(change[:, 4:], -2, 2))
         sane = (np.abs(np.linalg.det(warp)) > 0.25) & (np.abs(warp).max(axis=(1, 2)) < 4)
         self._proposed = warp.astype(np.float32)
-        seen = _normalised(self._read(grey, position.astype(np.float32), self._proposed))
-        return position.astype(np.float32), np.where(sane, _correlation(self._patch, seen), 0)
+        position = position.astype(np.float32)
+        alike = correlation(self._patch, self._seen(grey, position, self._proposed))
+        return position, np.where(sane, alike, 0)
 
     def accept(self, rows: NDArray[np.bool_]) -> None:
         """Take over the warps that the last `align` found for these rows."""
         self._warp = np.where(rows[:, None, None], self._proposed, self._warp)
 
-    def _read(self, grey: NDArray[np.uint8], xy: Array, warp: Array) -> Array:
-        # Far-out points would overflow OpenCV's integers; the edge is repeated either way.
-        height, width = grey.shape
-        centre = np.clip(xy, -_FAR, max(height, width) + _FAR)
-        x = (warp[:, 0] @ self._offsets.T + centre[:, :1]).astype(np.float32)  # K P
-        y = (warp[:, 1] @ self._offsets.T + centre[:, 1:]).astype(np.float32)
-        patches = np.empty(x.shape, np.uint8)
-        for some in range(0, len(x), _ROWS):
-            part = slice(some, some + _ROWS)
-            cv2.remap(grey, x[part], y[part], cv2.INTER_LINEAR, patches[part], cv2.BORDER_REPLICATE)
-        return patches.astype(np.float32)
+    def _seen(self, grey: Grey, xy: Array, warp: Array) -> Array:
+        return normalised(read(grey, xy, self._offsets, warp))
 
 
-def _contrast(patch: Array) -> Array:
-    centred = patch - patch.mean(axis=1, keepdims=True)
-    return np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-3)
-
-
-def _normalised(patch: Array) -> Array:
-    return (patch - patch.mean(axis=1, keepdims=True)) / _contrast(patch)
-
-
-def _correlation(left: Array, right: Array) -> Array:
-    return np.einsum("kp,kp->k", left, right)
+def _solver(gradient: Array, offsets: Array) -> Array:
+    """What turns differences ``(K, P)`` into the six numbers of a small warp; (K, 6, P)."""
+    # Offsets in units of the radius, so that all six numbers move pixels alike.
+    u, v = (offsets / _RADIUS).T
+    x, y = gradient[..., 0], gradient[..., 1]
+    steepest = np.stack([x * u, x * v, y * u, y * v, x, y], axis=1)  # K 6 P
+    hessian = np.einsum("kip,kjp->kij", steepest, steepest)
+    scale = np.trace(hessian, axis1=1, axis2=2)[:, None, None] / 6 + 1e-9
+    damped = hessian + _DAMPING * scale * np.eye(6, dtype=np.float32)
+    return np.linalg.solve(damped, steepest).astype(np.float32)

@@ -1,0 +1,148 @@
+"""One video with annotated tracks, and a set of them that is read one at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointtrack.errors import FormatError
+from pointtrack.queries import Queries
+from pointtrack.video import Video
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A video and the true tracks of N points over its T frames.
+
+    Attributes
+    ----------
+    name : str
+        What results call it; unique within its data set.
+    video : Video
+        Opened lazily: no frame is decoded before one is asked for.
+    xy : ndarray
+        ``(N, T, 2)`` float64, pixels of the video with the centre of the top-left pixel at
+        ``(0, 0)``, whatever the data set's files use. NaN where unknown.
+    visible : ndarray
+        ``(N, T)`` bool; false wherever `valid` is.
+    valid : ndarray
+        ``(N, T)`` bool: where the annotation says whether the point is visible. Other frames
+        are not scored. Default: everywhere.
+    queries : Queries or None
+        Where the data set itself asks for the points, one observation a track, in the order
+        of the tracks.
+
+    Raises
+    ------
+    FormatError
+        When shapes do not fit together or a visible point has no position; the message says
+        what was found and what was expected.
+    """
+
+    name: str
+    video: Video
+    xy: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+    valid: NDArray[np.bool_] = None  # type: ignore[assignment]
+    queries: Queries | None = None
+
+    def __post_init__(self) -> None:
+        xy = np.asarray(self.xy, np.float64)
+        if xy.ndim != 3 or xy.shape[2] != 2 or len(xy) == 0:
+            raise FormatError(f"points have shape {xy.shape}, expected (N, T, 2)")
+        if xy.shape[1] != len(self.video):
+            raise FormatError(
+                f"points cover {xy.shape[1]} frames, expected the video's {len(self.video)}"
+            )
+        valid = np.ones(xy.shape[:2], bool) if self.valid is None else self.valid
+        visible = _flags("visible", self.visible, xy.shape[:2])
+        valid = _flags("valid", valid, xy.shape[:2])
+        visible = visible & valid
+        lost = np.argwhere(visible & ~np.isfinite(xy).all(axis=2))
+        if len(lost):
+            track, frame = lost[0]
+            raise FormatError(
+                f"track {track} is visible in frame {frame} at {xy[track, frame].tolist()}, "
+                "expected a position of finite numbers"
+            )
+        if self.queries is not None and self.queries.point.tolist() != list(range(len(xy))):
+            raise FormatError(
+                f"there are {len(self.queries.txy)} queries of {len(self.queries)} points, "
+                f"expected one for each of the {len(xy)} tracks"
+            )
+        for field, value in (("xy", xy), ("visible", visible), ("valid", valid)):
+            object.__setattr__(self, field, value)
+
+    def __len__(self) -> int:
+        """Number of tracks, N."""
+        return len(self.xy)
+
+    def __repr__(self) -> str:
+        width, height = self.video.size
+        return (
+            f"Clip({self.name!r}, {len(self)} tracks, {len(self.video)} frames, {width}x{height})"
+        )
+
+
+def _flags(name: str, given: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    flags = np.asarray(given)
+    if flags.shape != shape or not (flags.dtype == bool or np.isin(flags, (0, 1)).all()):
+        raise FormatError(
+            f"{name} is {flags.dtype} of shape {flags.shape}, expected booleans of shape {shape}"
+        )
+    return flags.astype(bool)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A clip of a data set that has not been read yet.
+
+    Attributes
+    ----------
+    name
+        The clip's name; for a file that cannot be read at all, the file's.
+    load
+        Reads it; raises a `PointtrackError` that names file and entry when it is broken.
+    """
+
+    name: str
+    load: Callable[[], Clip]
+
+
+class Dataset(ABC):
+    """Clips, read one after the other: ``for clip in dataset``.
+
+    Attributes
+    ----------
+    name
+        What results call it.
+    """
+
+    name: str
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """Name every clip, without reading it; a broken one is found out by `Entry.load`."""
+
+    @abstractmethod
+    def count(self) -> int | None:
+        """How many clips there are; None while only reading on would tell."""
+
+    def __iter__(self) -> Iterator[Clip]:
+        """Yield every clip; the first broken one raises."""
+        for entry in self.entries():
+            yield entry.load()
+
+
+def unreadable(problem: Exception) -> Callable[[], Clip]:
+    """The ``load`` of an entry that is already known to be broken."""
+
+    def load() -> Clip:
+        raise problem
+
+    return load
