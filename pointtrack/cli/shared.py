@@ -1,0 +1,92 @@
+"""What commands share: consoles, progress bars, common options."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from pointtrack.errors import PointtrackError
+from pointtrack.trackers import Progress
+
+# Answers go to standard output, everything about the work to standard error.
+console = Console()
+messages = Console(stderr=True)
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON instead of a table.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="The tracker; `pointtrack models` lists them.")
+]
+
+
+@contextmanager
+def progress_bar(description: str, quiet: bool = False) -> Iterator[Progress]:
+    """A bar with the number of frames, their rate and the time left, on standard error.
+
+    Yields
+    ------
+    callable
+        Takes (frames done, frames in all). With ``quiet`` and where nobody watches (standard
+        error is no terminal) nothing is shown.
+    """
+    bars = Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=messages,
+        transient=True,
+        disable=quiet or not messages.is_terminal,
+    )
+    with bars:
+        task = bars.add_task(description, total=None, rate="")
+
+        def report(done: int, total: int) -> None:
+            speed = bars.tasks[0].speed
+            rate = f"{speed:.3g} frames/s" if speed else ""
+            bars.update(task, completed=done, total=total, rate=rate)
+
+        yield report
+
+
+def parse_options(given: Sequence[str]) -> dict[str, Any]:
+    """Options of a model, each ``name=value``, as `pointtrack.load` takes them.
+
+    Numbers, ``true``, ``false``, ``none`` and tuples such as ``(1, 2)`` become these; other
+    values stay text.
+
+    Raises
+    ------
+    PointtrackError
+        When one is not of this form, or a name comes twice.
+    """
+    options: dict[str, Any] = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name.isidentifier():
+            raise PointtrackError(f"a model's option is name=value, found {item!r}")
+        if name in options:
+            raise PointtrackError(f"the option {name} is given twice")
+        options[name] = _value(text.strip())
+    return options
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
