@@ -17,6 +17,7 @@ from pointtrack.trackers import DEFAULT_MODEL, Session, Step, Tracker, load, mod
 from pointtrack.trackers.quick import track
 from pointtrack.tracks import Tracks
 from pointtrack.video import LiveVideo, Video, open_video, video_writer, write_video
+from pointtrack.view import Style, contact_sheet, draw, plot_tracks
 from pointtrack.weights import ModelCard
 
 __version__ = "0.1.0"
@@ -31,17 +32,21 @@ __all__ = [
     "QueryError",
     "Session",
     "Step",
+    "Style",
     "Tracker",
     "Tracks",
     "Video",
     "VideoError",
     "VideoWarning",
     "WeightsError",
+    "contact_sheet",
     "corners",
+    "draw",
     "grid",
     "load",
     "models",
     "open_video",
+    "plot_tracks",
     "points",
     "random",
     "read_queries",

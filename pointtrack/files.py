@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,19 +32,16 @@ def atomic_path(target: PathLike, error: type[PointtrackError] = FormatError) ->
     folder = path.parent
     if path.is_dir():
         raise error(f"cannot write {path}: it is a folder")
+    if path.exists() and not path.is_file():  # a device must not be replaced by a file
+        raise error(f"cannot write {path}: it is not a regular file")
     if not folder.is_dir():
         raise error(f"cannot write {path}: the folder {folder} does not exist")
+    temporary = folder / f".{path.stem[:50]}.{secrets.token_hex(4)}.part{path.suffix}"
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}.", suffix=f".part{path.suffix}", dir=folder
-        )
-        os.close(handle)
-    except OSError as problem:
-        raise error(f"cannot write {path}: {reason(problem)}") from problem
-    temporary = Path(name)
-    try:
+        temporary.touch(exist_ok=False)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())  # on the disk before the old file goes
         os.replace(temporary, path)
     except OSError as problem:
         raise error(f"cannot write {path}: {reason(problem)}") from problem
@@ -55,9 +52,3 @@ def atomic_path(target: PathLike, error: type[PointtrackError] = FormatError) ->
 def reason(problem: OSError) -> str:
     """The operating system's own words for a problem, without error number and path."""
     return (problem.strerror or str(problem)).lower()
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

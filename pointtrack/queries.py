@@ -11,6 +11,7 @@ begins, so ``pt.track("clip.mp4", pt.grid(20))`` can be written before the video
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from pointtrack.errors import QueryError
 from pointtrack.files import reason
 from pointtrack.geometry import Size, inside
 from pointtrack.video import Video
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 Box = tuple[float, float, float, float]
 Mask = NDArray[Any]
@@ -94,10 +97,11 @@ class Queries:
         """The same queries with one more observation of point ``index``."""
         if not 0 <= index < len(self):
             raise QueryError(f"there is no point {index}; there are {len(self)}")
-        x, y = np.asarray(xy, np.float32)
-        row = np.array([[t, x, y]], np.float32)
-        point = np.append(self.point, index)
-        return Queries(np.concatenate([self.txy, row]), point, self.names)
+        position = _numbers(xy, "a position must be two numbers x, y")
+        if position.shape != (2,):
+            raise QueryError(f"a position must be two numbers x, y, found {_short(xy)}")
+        rows = np.concatenate([self.txy, [[t, *position]]])
+        return Queries(rows, np.append(self.point, index), self.names)
 
     def check(self, size: Size, frames: int) -> None:
         """Raise a `QueryError` unless every observation lies in the picture and the video."""
@@ -151,7 +155,7 @@ def resolve(queries: QueryLike, video: Video) -> Queries:
 
 def points(xy: ArrayLike, frame: int = 0, names: Sequence[str] = ()) -> Queries:
     """Queries at explicit positions, ``(N, 2)``, all on one frame."""
-    positions = np.atleast_2d(np.asarray(xy, np.float32))
+    positions = np.atleast_2d(_numbers(xy, "positions must be rows of two numbers x, y"))
     if positions.ndim != 2 or positions.shape[1] != 2:
         raise QueryError(f"positions must have shape (N, 2), found {positions.shape}")
     return _on_frame(positions, frame, tuple(names))
@@ -182,9 +186,10 @@ def grid(
         ``(H, W)`` array of the video's size, or the path of such a picture: only grid
         points on non-zero pixels are kept, and the grid spans the mask's bounding box.
     """
-    columns, rows = (n, n) if isinstance(n, (int, np.integer)) else n
-    if columns < 1 or rows < 1:
-        raise QueryError(f"a grid needs at least one point a side, found {columns} by {rows}")
+    sides = (n, n) if isinstance(n, (int, np.integer)) else tuple(n)
+    if len(sides) != 2 or any(int(side) != side or side < 1 for side in sides):
+        raise QueryError(f"a grid takes the number of points a side, 1 or more, found {n}")
+    columns, rows = sides
     if box is not None and mask is not None:
         raise QueryError("a grid takes a box or a mask, not both")
 
@@ -230,6 +235,10 @@ def corners(
     Shi and Tomasi, "Good Features to Track", CVPR 1994.
     """
     _positive("n", n)
+    if not (0 < quality <= 1 and distance >= 0):
+        raise QueryError(
+            f"quality must be in (0, 1] and distance not negative, found {quality} and {distance}"
+        )
 
     def make(video: Video) -> Queries:
         grey = cv2.cvtColor(_frame(video, frame), cv2.COLOR_RGB2GRAY)
@@ -249,12 +258,15 @@ def sift(n: int, frame: int = 0, *, mask: Mask | str | os.PathLike[str] | None =
     def make(video: Video) -> Queries:
         grey = cv2.cvtColor(_frame(video, frame), cv2.COLOR_RGB2GRAY)
         area = None if mask is None else _mask(mask, video.size).astype(np.uint8)
-        keypoints = cv2.SIFT.create().detect(grey, area)
+        # Without it every position is off by a share of a pixel, as the first step is doubling.
+        detector = cv2.SIFT.create(enable_precise_upscale=True)
+        keypoints = detector.detect(grey, area)
         if not keypoints:
             raise QueryError(f"frame {frame} of {video.name} has no SIFT key point to query")
         best: dict[tuple[float, float], float] = {}  # one place may hold several orientations
         for keypoint in keypoints:
-            best[keypoint.pt] = max(best.get(keypoint.pt, 0.0), keypoint.response)
+            x, y = keypoint.pt
+            best[x, y] = max(best.get((x, y), 0.0), keypoint.response)
         xy = np.array(sorted(best, key=lambda p: -best[p])[:n], np.float32)
         limit = np.array(video.size, np.float32) - 0.5
         return _on_frame(np.clip(xy, -0.5, limit), frame)
@@ -309,31 +321,35 @@ def read_queries(path: str | os.PathLike[str]) -> Queries:
     rows = _csv_rows(place, text) if place.suffix.lower() == ".csv" else _json_rows(place, text)
     if not rows:
         raise QueryError(f"{place} holds no queries")
-    txy = np.empty((len(rows), 3), np.float32)
+    txy = np.empty((len(rows), 3))
     numbers: dict[str, int] = {}
     point = np.empty(len(rows), np.int64)
     for i, row in enumerate(rows):
         try:
             txy[i] = [float(row[key]) for key in ("t", "x", "y")]
-        except (KeyError, TypeError, ValueError):
-            raise QueryError(f"{place}: query {i} must have numbers t, x, y, found {row}") from None
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise QueryError(
+                f"{place}: query {i} must have numbers t, x, y, found {_short(row)}"
+            ) from None
         name = row.get("name")
         # A row without a name is a point of its own.
         key = f"\0{i}" if name is None or name == "" else str(name)
         point[i] = numbers.setdefault(key, len(numbers))
     names = tuple(str(i) if key[0] == "\0" else key for i, key in enumerate(numbers))
     try:
-        return Queries(txy, point, names)
+        return Queries(txy, point, names)  # type: ignore[arg-type]
     except QueryError as problem:
         raise QueryError(f"{place}: {problem}") from problem
 
 
 def _csv_rows(path: Path, text: str) -> list[dict[str, Any]]:
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    missing = {"t", "x", "y"} - set(reader.fieldnames or ())
-    if missing:
-        raise QueryError(f"{path} must begin with a line t,x,y or t,x,y,name")
-    return list(reader)
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    try:
+        if not {"t", "x", "y"} <= set(reader.fieldnames or ()):
+            raise QueryError(f"{path} must begin with a line t,x,y or t,x,y,name")
+        return list(reader)
+    except csv.Error as problem:
+        raise QueryError(f"{path} is not CSV: {problem} in line {reader.line_num}") from problem
 
 
 def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
@@ -350,22 +366,33 @@ def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
         elif isinstance(entry, list) and len(entry) == 3:
             rows.append(dict(zip(("t", "x", "y"), entry, strict=True)))
         else:
-            raise QueryError(f"{path}: query {i} must be [t, x, y] or an object, found {entry}")
+            raise QueryError(
+                f"{path}: query {i} must be [t, x, y] or an object, found {_short(entry)}"
+            )
     return rows
 
 
-def _rows(txy: ArrayLike) -> NDArray[np.float32]:
+def _numbers(values: Any, what: str) -> NDArray[np.float64]:
     try:
-        given = np.asarray(txy, np.float64)
-    except (TypeError, ValueError):
-        raise QueryError("queries must be rows of three numbers: t, x, y") from None
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise QueryError(f"{what}, found {_short(values)}") from None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _rows(txy: ArrayLike) -> NDArray[np.float32]:
+    given = _numbers(txy, "queries must be rows of three numbers t, x, y")
     if given.size == 0:
         raise QueryError("there are no queries")
     given = np.atleast_2d(given)
     if given.ndim != 2 or given.shape[1] != 3:
         raise QueryError(f"queries must have shape (N, 3): t, x, y; found {given.shape}")
     for row, values in enumerate(given):
-        if not np.isfinite(values).all():
+        if not (np.abs(values) < _LARGEST).all():  # NaN is not less than anything
             raise QueryError(f"query {row} is {values.tolist()}; every number must be finite")
         if values[0] < 0 or values[0] != np.round(values[0]):
             raise QueryError(f"query {row} is at frame {values[0]:g}; a frame is 0, 1, 2, ...")

@@ -14,11 +14,12 @@ from pointtrack import geometry
 from pointtrack.errors import FormatError, PointtrackError, require
 from pointtrack.files import PathLike
 from pointtrack.queries import Queries
+from pointtrack.video.source import frame_rate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_Index = slice | Sequence[int] | Sequence[bool] | NDArray[Any]
+_Index = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +72,11 @@ class Tracks:
         visible = np.asarray(self.visible, bool)
         given = visible if self.confidence is None else self.confidence
         confidence = np.asarray(given, np.float32)
-        fps = Fraction(self.fps)
-        if fps <= 0:
-            raise PointtrackError(f"fps must be positive, found {fps}")
+        fps = frame_rate(self.fps)
+        if self.start < 0:
+            raise PointtrackError(f"frames count from 0, found a start at {self.start}")
+        if self.queries is not None and len(self.queries) != shape[0]:
+            raise PointtrackError(f"there are {shape[0]} tracks but {len(self.queries)} queries")
         times = self.times
         if times is None:
             times = (self.start + np.arange(shape[1])) / float(fps)
@@ -91,7 +94,7 @@ class Tracks:
         fields: dict[str, Any] = {
             "xy": np.where(known[..., None], xy, np.float32(np.nan)),
             "visible": visible & known,
-            "confidence": np.where(known, np.clip(np.nan_to_num(confidence), 0, 1), 0),
+            "confidence": np.clip(np.nan_to_num(confidence), 0, 1) * known,
             "size": (int(self.size[0]), int(self.size[1])),
             "fps": fps,
             "times": times,
@@ -131,7 +134,7 @@ class Tracks:
     # -- selecting and joining -------------------------------------------------------------
 
     def select(self, points: _Index | Sequence[str] | None = None) -> Tracks:
-        """Keep some points: by index, slice, mask ``(N,)`` or a list of names.
+        """Keep some points: indices, a slice, a mask ``(N,)``, names, or one index or name.
 
         `queries` follow where each kept point has its own and none is repeated.
         """
@@ -244,6 +247,8 @@ class Tracks:
     def resize(self, size: tuple[int, int]) -> Tracks:
         """Follow a resize of the video to ``(width, height)``; see `geometry.resize_points`."""
         self._need_size()
+        if min(size) < 1:
+            raise PointtrackError(f"a size is (width, height) in pixels, found {size}")
         queries = self.queries
         if queries is not None:
             xy = geometry.resize_points(queries.xy, self.size, size)
@@ -297,6 +302,9 @@ class Tracks:
     ) -> Tracks:
         """Build tracks from rows with ``frame``, ``x``, ``y`` and ``point`` or ``name``.
 
+        Points are in the order of their numbers, or without ``point`` in that of their first
+        rows.
+
         ``visible`` (default True) and ``confidence`` (default: `visible`) are taken where
         they are columns. Frames are counted from 0 to the last in the table, or to
         ``num_frames``.
@@ -308,11 +316,13 @@ class Tracks:
             raise FormatError(f"the table lacks {', '.join(wanted)}")
         if len(table) == 0:
             raise FormatError("the table has no rows")
-        frame = np.asarray(table["frame"], np.int64)
-        if frame.min() < 0:
-            raise FormatError(f"the table has a frame {frame.min()}; frames count from 0")
+        given, x, y = (_column(table, name) for name in ("frame", "x", "y"))
+        wrong = given[~(given >= 0) | (given != np.round(given))]
+        if len(wrong):
+            raise FormatError(f"the table has a frame {wrong[0]:g}; a frame is 0, 1, 2, ...")
+        frame = given.astype(np.int64)
         labels = list(table[key])
-        order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+        order = {label: i for i, label in enumerate(_in_order(labels))}
         row = np.array([order[label] for label in labels])
         length = int(frame.max()) + 1 if num_frames is None else num_frames
         if frame.max() >= length:
@@ -320,12 +330,12 @@ class Tracks:
         if len(np.unique(row * length + frame)) < len(frame):
             raise FormatError("the table has two rows for one point and frame")
         xy = np.full((len(order), length, 2), np.nan, np.float32)
-        xy[row, frame] = np.column_stack([table["x"], table["y"]])
+        xy[row, frame] = np.column_stack([x, y])
         visible = np.zeros(xy.shape[:2], bool)
         visible[row, frame] = np.asarray(table["visible"], bool) if "visible" in table else True
         confidence = visible.astype(np.float32)
         if "confidence" in table:
-            confidence[row, frame] = table["confidence"]
+            confidence[row, frame] = _column(table, "confidence")
         named = "name" in table
         names = dict(zip(row, table["name"] if named else labels, strict=True))
         return cls(
@@ -333,7 +343,7 @@ class Tracks:
             visible,
             confidence,
             size=size,
-            fps=Fraction(fps).limit_denominator(1_000_000),
+            fps=frame_rate(fps),
             names=tuple(str(names[i]) for i in range(len(order))),
         )
 
@@ -364,21 +374,40 @@ class Tracks:
     def _rows(self, points: _Index | Sequence[str]) -> list[int]:
         if isinstance(points, slice):
             return list(range(len(self))[points])
-        if len(points) and isinstance(points[0], str):
-            unknown = [p for p in points if p not in self.names]
+        index = np.atleast_1d(np.asarray(points))
+        if index.dtype.kind in "UO":
+            place = {name: i for i, name in reversed(list(enumerate(self.names)))}
+            unknown = [str(name) for name in index.ravel() if name not in place]
             if unknown:
                 raise PointtrackError(f"there is no point named {unknown[0]!r}")
-            return [self.names.index(str(p)) for p in points]
-        index = np.asarray(points)
+            return [place[str(name)] for name in index.ravel()]
         if index.dtype == bool:
             if index.shape != (len(self),):
                 raise PointtrackError(f"a mask must have shape ({len(self)},), found {index.shape}")
             index = np.flatnonzero(index)
+        if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
+            raise PointtrackError(
+                f"points are chosen by a list of whole numbers or names, found {index.dtype} "
+                f"of shape {index.shape}"
+            )
         index = index.astype(np.int64)
         wrong = index[(index < -len(self)) | (index >= len(self))]
         if len(wrong):
             raise PointtrackError(f"there is no point {wrong[0]}; there are {len(self)}")
         return (index % max(len(self), 1)).tolist()
+
+
+def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(table[name], np.float64)
+    except (TypeError, ValueError):
+        raise FormatError(f"the column {name} of the table must hold numbers") from None
+
+
+def _in_order(labels: list[Any]) -> list[Any]:
+    """Each label once: numbers sorted, anything else in the order of appearance."""
+    once = list(dict.fromkeys(labels))
+    return sorted(once) if all(isinstance(label, (int, np.integer)) for label in once) else once
 
 
 def _select_queries(queries: Queries, rows: list[int]) -> Queries | None:

@@ -90,3 +90,28 @@ def _value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"1920x1080"`` as (width, height).
+
+    Raises
+    ------
+    PointtrackError
+        When it is not of this form.
+    """
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise PointtrackError(f"a size is WIDTHxHEIGHT such as 1920x1080, found {text!r}")
+    return int(width), int(height)
+
+
+def parse_numbers(text: str, count: int, what: str) -> tuple[float, ...]:
+    """``"1,2.5,3"`` as ``count`` numbers; ``what`` names them in the error."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count:
+        raise PointtrackError(f"{what} is {count} numbers with commas between, found {text!r}")
+    return numbers

@@ -14,7 +14,7 @@ from pointtrack.errors import PointtrackError, QueryError
 from pointtrack.queries import Queries, QueryLike, grid, resolve
 from pointtrack.trackers.session import Session
 from pointtrack.tracks import Tracks
-from pointtrack.video import LiveVideo, Video, VideoLike, open_video
+from pointtrack.video import Video, VideoLike, open_finite
 from pointtrack.weights import ModelCard
 
 # Called after every frame of work with (frames done, frames in all).
@@ -170,7 +170,7 @@ class Tracker(ABC):
         backward = several if not both_ways else t > 0
         last = int(t[backward].max()) if backward.any() else -1
         total = frames - int(t.min()) + last + 1
-        ticker = _Ticker(progress, total)
+        ticker = Ticker(progress, total)
         ahead = Paths.empty(len(queries), frames)
         sweep(self.session(), video, range(int(t.min()), frames), queries, ahead, ticker)
         if last < 0:
@@ -182,17 +182,6 @@ class Tracker(ABC):
             before = np.arange(frames) < t[queries.first()][:, None]
             back.xy[before], back.visible[before], back.confidence[before] = np.nan, False, 0
         return blend(ahead, back, queries)
-
-
-def open_finite(video: VideoLike) -> Video:
-    """Open a video that has an end; live streams belong to a session."""
-    opened = open_video(video)
-    if isinstance(opened, LiveVideo):
-        opened.close()
-        raise PointtrackError(
-            f"{opened.name} is a live stream without an end; follow points in it with a session"
-        )
-    return opened
 
 
 def sweep(
@@ -280,7 +269,9 @@ def _differ(old: Queries | None, new: Queries, point: int) -> bool:
     return mine.shape != theirs.shape or not np.array_equal(mine, theirs)
 
 
-class _Ticker:
+class Ticker:
+    """Counts steps of work for a progress callback."""
+
     def __init__(self, progress: Progress | None, total: int):
         self._progress, self._total, self._done = progress, total, 0
 

@@ -73,9 +73,9 @@ class ConsistentFlow:
     A point is occluded when it does not come back to where it started: with ``e`` the
     distance by which it misses, ``e^2 > relative * (|f|^2 + |b|^2) + absolute`` (Sundaram,
     Brox and Keutzer, ECCV 2010), or when what surrounds it looks different at the other end.
-    Half of ``e``, the length of the flow and the unlikeness of the patches add up to the
-    flow's standard deviation, on top of a floor for the noise every estimate has: two flows
-    that found nothing agree with each other, but not with the pictures.
+    Half of ``e`` and the unlikeness of the patches add up to the flow's standard deviation,
+    on top of a floor for the noise every estimate has: two flows that found nothing agree
+    with each other, but not with the pictures.
     """
 
     forward: NDArray[np.float32]  # H W 2
@@ -85,8 +85,7 @@ class ConsistentFlow:
     relative: float = 0.01
     absolute: float = 0.5
     floor: float = 0.1
-    growth: float = 0.02  # px of standard deviation a px of flow
-    unlike: float = 4.0  # px of standard deviation for patches that have nothing in common
+    unlike: float = 8.0  # px of standard deviation for patches that have nothing in common
     alike: float = 0.5  # patches less alike than this count as occluded
 
     def sample(self, xy: Points) -> FlowSample:
@@ -101,12 +100,7 @@ class ConsistentFlow:
             normalised(read(self.right, end, _PATCH)),
         )
         occlusion = np.maximum(error / allowed - 1, (self.alike - likeness) / self.alike)
-        variance = (
-            self.floor**2
-            + error / 4
-            + self.growth**2 * length
-            + np.square(self.unlike * (1 - likeness))
-        )
+        variance = self.floor**2 + error / 4 + np.square(self.unlike * (1 - likeness))
         return there, np.clip(occlusion, 0, 1), np.sqrt(variance)
 
 
@@ -116,21 +110,24 @@ class DisFlow:
     Parameters
     ----------
     preset
-        ``"ultrafast"``, ``"fast"`` or ``"medium"``.
+        ``"fast"`` and ``"medium"`` are OpenCV's own; the first stops at a quarter of the
+        picture's size. ``"fine"`` searches as fast does, but down to half the size, and
+        leaves out the smoothing that follows: when several flows compete, as in MFT, that is
+        nearly as good as medium in half the time.
     """
 
-    _PRESETS = {  # noqa: RUF012
-        "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
-        "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
-        "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-    }
-
-    def __init__(self, preset: str = "fast"):
-        if preset not in self._PRESETS:
-            raise PointtrackError(
-                f"preset must be one of {', '.join(self._PRESETS)}, found {preset!r}"
-            )
-        self._dis = cv2.DISOpticalFlow.create(self._PRESETS[preset])
+    def __init__(self, preset: str = "medium"):
+        presets = {
+            "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+            "fine": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+            "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+        }
+        if preset not in presets:
+            raise PointtrackError(f"preset must be one of {', '.join(presets)}, found {preset!r}")
+        self._dis = cv2.DISOpticalFlow.create(presets[preset])
+        if preset == "fine":
+            self._dis.setFinestScale(1)
+            self._dis.setVariationalRefinementIterations(0)
 
     def prepare(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -149,10 +146,10 @@ class DisFlow:
 
 
 def flow_source(flow: str | FlowSource[Any]) -> FlowSource[Any]:
-    """A flow source by name (``"dis"``, ``"dis_medium"``, ``"dis_ultrafast"``) or as given."""
+    """A flow source by name (``"dis_fast"``, ``"dis_fine"``, ``"dis_medium"``) or as given."""
     if not isinstance(flow, str):
         return flow
-    known = {"dis": "fast", "dis_medium": "medium", "dis_ultrafast": "ultrafast"}
+    known = {f"dis_{preset}": preset for preset in ("fast", "fine", "medium")}
     if flow not in known:
         raise PointtrackError(f"flow must be one of {', '.join(known)}, found {flow!r}")
     return DisFlow(known[flow])

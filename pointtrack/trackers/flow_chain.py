@@ -34,7 +34,7 @@ class FlowChainTracker(Tracker):
     Parameters
     ----------
     flow
-        ``"dis"``, ``"dis_medium"``, ``"dis_ultrafast"`` or a `FlowSource`.
+        ``"dis_fast"``, ``"dis_fine"``, ``"dis_medium"`` or a `FlowSource`.
     longest
         Working size: longer side of the frames in pixels.
     """

@@ -41,7 +41,7 @@ class MftTracker(Tracker):
     Parameters
     ----------
     flow
-        ``"dis"``, ``"dis_medium"``, ``"dis_ultrafast"`` or a `FlowSource`.
+        ``"dis_fast"``, ``"dis_fine"``, ``"dis_medium"`` or a `FlowSource`.
     deltas
         Frame distances of the flows beside the one from the query frame.
     longest
@@ -55,9 +55,9 @@ class MftTracker(Tracker):
 
     def __init__(
         self,
-        flow: str | FlowSource[Any] = "dis",
+        flow: str | FlowSource[Any] = "dis_fine",
         deltas: tuple[int, ...] = DELTAS,
-        longest: int = 768,
+        longest: int = 640,
         templates: int = 16,
     ):
         if not deltas or min(deltas) < 1 or len(set(deltas)) < len(deltas):
@@ -133,13 +133,14 @@ class MftSession(Session):
                 (self._born == t - delta) & np.isnan(candidates[0, :, 0])
             )
             if rows.any():
-                flow = self._flows.get(t - delta)
-                if flow is None:
+                if t - delta not in self._flows:
                     # The motion over this distance was nearly the same one frame earlier.
                     like = before.get(t - 1 - delta)
-                    flow = self._source.between(self._frames[t - delta], now, like)
-                    self._flows[t - delta] = flow
-                candidates[k, rows] = chain(self._past[rows, (t - delta) % self._ring], flow)
+                    self._flows[t - delta] = self._source.between(
+                        self._frames[t - delta], now, like
+                    )
+                past = self._past[rows, (t - delta) % self._ring]
+                candidates[k, rows] = chain(past, self._flows[t - delta])
         chosen = select(candidates, self._work_size())
         self._past[:, t % self._ring] = chosen
         self._frames[t] = now

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError, require
-from pointtrack.trackers.base import Progress, Tracker, open_finite
+from pointtrack.trackers.base import Progress, Tracker
 from pointtrack.trackers.flow import FlowSource, WorkingSize, flow_source
 from pointtrack.trackers.particles.settings import Settings
 from pointtrack.trackers.particles.sweep import Sweep
 from pointtrack.trackers.particles.whole import whole_video
 from pointtrack.trackers.session import Estimate, Flags, Points, Session
 from pointtrack.tracks import Tracks
-from pointtrack.video import VideoLike
+from pointtrack.video import VideoLike, open_finite
 from pointtrack.weights import ModelCard
 
 CARD = ModelCard(

@@ -76,16 +76,24 @@ class PictureSource:
         """Nothing to release: every picture is opened and closed as it is read."""
 
 
-def natural_order(path: Path) -> list[tuple[int, int, str]]:
+def natural_order(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key that puts ``frame_2`` before ``frame_10``."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in parts]
+    parts = re.split(r"([0-9]+)", str(path))
+    # Every second part is a number; the plain path decides between "1.png" and "01.png".
+    return [
+        (0, int(part), "") if place % 2 else (1, 0, part.lower())
+        for place, part in enumerate(parts)
+    ], str(path)
 
 
 def pictures_in(folder: Path) -> list[Path]:
     """The picture files of a folder in natural order."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
-    return sorted((p for p in found if not p.name.startswith(".")), key=natural_order)
+    try:
+        found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+    except OSError as problem:
+        raise VideoError(f"cannot read the folder {folder}: {reason(problem)}") from problem
+    shown = (p for p in found if p.is_file() and not p.name.startswith("."))
+    return sorted(shown, key=natural_order)
 
 
 def read_picture(path: Path) -> Frame:
@@ -97,7 +105,10 @@ def read_picture(path: Path) -> Frame:
     jpeg = data[:2].tobytes() == b"\xff\xd8"
     # IMREAD_UNCHANGED keeps alpha and 16 bits but ignores EXIF; only JPEG relies on EXIF.
     flag = cv2.IMREAD_COLOR if jpeg else cv2.IMREAD_UNCHANGED
-    picture = cv2.imdecode(data, flag) if len(data) else None
+    try:
+        picture = cv2.imdecode(data, flag) if len(data) else None
+    except cv2.error:  # for example more pixels than OpenCV agrees to read
+        picture = None
     if picture is None:
         raise VideoError(f"{path} is not a picture that can be decoded")
     if picture.ndim == 3 and picture.shape[2] >= 3:

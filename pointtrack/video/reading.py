@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.errors import VideoError
 from pointtrack.video.container import ContainerSource
+from pointtrack.video.decoding import ToRGB, decode, open_container, video_stream
 from pointtrack.video.pictures import (
     PICTURE_SUFFIXES,
     ArraySource,
@@ -24,7 +25,7 @@ from pointtrack.video.pictures import (
     natural_order,
     pictures_in,
 )
-from pointtrack.video.source import DEFAULT_FPS, Frame, Source, to_rgb
+from pointtrack.video.source import DEFAULT_FPS, Frame, Source, frame_rate, to_rgb
 
 _LIVE_SCHEMES = ("rtsp", "rtmp", "rtmps", "rtp", "udp", "srt", "tcp", "mms")
 _BACKWARD_BYTES = 128 << 20  # frames held at once while reading backwards
@@ -146,18 +147,24 @@ class LiveVideo(_Closing):
     no random access. Follow points in it with a session.
     """
 
-    def __init__(self, name: str, size: tuple[int, int], fps: Fraction, frames: Iterator[Frame]):
+    def __init__(
+        self,
+        name: str,
+        size: tuple[int, int],
+        fps: Fraction,
+        frames: Iterator[Frame],
+        release: Callable[[], object],
+    ):
         self.name, self.size, self.fps = name, size, fps
-        self._frames = frames
+        self._frames, self._release = frames, release
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
 
     def close(self) -> None:
         """Release the camera or connection."""
-        closing = getattr(self._frames, "close", None)
-        if closing is not None:
-            closing()
+        self._frames = iter(())
+        self._release()
 
 
 VideoLike = str | os.PathLike[str] | NDArray[Any] | Sequence[str | os.PathLike[str]] | Video
@@ -191,7 +198,7 @@ def open_video(source: VideoLike | int, fps: Fraction | float | None = None) -> 
     VideoError
         When nothing is there, nothing can be decoded, or pictures differ in size.
     """
-    rate = _rate(fps)
+    rate = None if fps is None else frame_rate(fps)
     if isinstance(source, Video):
         return source
     if isinstance(source, np.ndarray):
@@ -201,21 +208,33 @@ def open_video(source: VideoLike | int, fps: Fraction | float | None = None) -> 
     if isinstance(source, (str, os.PathLike)):
         return _from_path(os.fspath(source), rate)
     if isinstance(source, Sequence):
-        paths = [Path(p) for p in source]
-        if not paths:
+        wrong = [p for p in source if not isinstance(p, (str, os.PathLike))]
+        if wrong:
+            raise VideoError(f"a list must hold picture files, found {type(wrong[0]).__name__}")
+        if not source:
             raise VideoError("an empty list of pictures is not a video")
+        paths = [Path(p) for p in source]
         return Video(PictureSource(paths, rate, f"{len(paths)} pictures from {paths[0]}"))
     raise VideoError(
         f"a video is a path, an address, an array or a camera number, found {type(source).__name__}"
     )
 
 
-def _rate(fps: Fraction | float | None) -> Fraction | None:
-    if fps is None:
-        return None
-    if not np.isfinite(float(fps)) or fps <= 0:
-        raise VideoError(f"fps must be a positive number, found {fps}")
-    return Fraction(fps).limit_denominator(1_000_000)
+def open_finite(source: VideoLike) -> Video:
+    """Open a video that has an end; what has none belongs to a session.
+
+    Raises
+    ------
+    VideoError
+        When the source is a camera or a live stream, or cannot be opened.
+    """
+    opened = open_video(source)
+    if isinstance(opened, LiveVideo):
+        opened.close()
+        raise VideoError(
+            f"{opened.name} is a live stream without an end; follow points in it with a session"
+        )
+    return opened
 
 
 def _from_path(source: str, fps: Fraction | None) -> Video | LiveVideo:
@@ -225,17 +244,18 @@ def _from_path(source: str, fps: Fraction | None) -> Video | LiveVideo:
     if separator and scheme in ("http", "https"):
         return Video(ContainerSource(source, fps))
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(source):
         pictures = pictures_in(path)
         if not pictures:
             raise VideoError(f"the folder {path} holds no pictures")
         return Video(PictureSource(pictures, fps, source))
-    if not path.exists() and glob.has_magic(source):
+    there = os.path.exists(source)  # unlike Path.exists, False for an impossible name
+    if not there and glob.has_magic(source):
         pictures = sorted((Path(p) for p in glob.glob(source)), key=natural_order)
         if not pictures:
             raise VideoError(f"no file matches {source}")
         return Video(PictureSource(pictures, fps, source))
-    if not path.exists():
+    if not there:
         raise VideoError(f"there is no file {source}")
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return Video(PictureSource([path], fps, source))
@@ -246,7 +266,7 @@ def _from_path(source: str, fps: Fraction | None) -> Video | LiveVideo:
 
 
 def _camera(number: int, fps: Fraction | None) -> LiveVideo:
-    capture = cv2.VideoCapture(number)
+    capture = _capture(number)
     if not capture.isOpened():
         raise VideoError(f"there is no camera {number}")
     size = (
@@ -257,32 +277,38 @@ def _camera(number: int, fps: Fraction | None) -> LiveVideo:
     rate = fps or (Fraction(stated).limit_denominator(1000) if stated > 0 else DEFAULT_FPS)
 
     def frames() -> Iterator[Frame]:
-        try:
-            while True:
-                worked, picture = capture.read()
-                if not worked:
-                    return
-                yield to_rgb(picture[..., ::-1], f"camera {number}")
-        finally:
-            capture.release()
+        while True:
+            worked, picture = capture.read()
+            if not worked:
+                return
+            yield to_rgb(picture[..., ::-1], f"camera {number}")
 
-    return LiveVideo(f"camera {number}", size, rate, frames())
+    return LiveVideo(f"camera {number}", size, rate, frames(), capture.release)
+
+
+def _capture(number: int) -> cv2.VideoCapture:
+    """Open a camera without the warnings that OpenCV prints when there is none."""
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(number)
+    finally:
+        logging.setLogLevel(level)
 
 
 def _stream(address: str, fps: Fraction | None) -> LiveVideo:
+    container = open_container(address, address)
     try:
-        container = av.open(address, mode="r", timeout=10)
-    except av.error.FFmpegError as problem:
-        raise VideoError(f"{address} cannot be opened: {problem.strerror}") from problem
-    if not container.streams.video:
+        stream = video_stream(container, address)
+        decoded = decode(container, stream, None, careful=True)
+        first = next(filter(None, decoded), None)
+        if first is None:
+            raise VideoError(f"{address} holds no frame that can be decoded")
+    except BaseException:
         container.close()
-        raise VideoError(f"{address} has no video stream")
-    stream = container.streams.video[0]
+        raise
+    convert = ToRGB(first, address)
     rate = fps or (Fraction(stream.average_rate) if stream.average_rate else DEFAULT_FPS)
-
-    def frames() -> Iterator[Frame]:
-        with container:
-            for frame in container.decode(stream):
-                yield to_rgb(frame.to_ndarray(format="rgb24"), address)
-
-    return LiveVideo(address, (stream.width, stream.height), rate, frames())
+    frames = map(convert, chain([first], filter(None, decoded)))
+    return LiveVideo(address, convert.size, rate, frames, container.close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from numbers import Rational
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,6 +50,18 @@ class Source(Protocol):
         ...
 
 
+def frame_rate(fps: Fraction | float) -> Fraction:
+    """Check and convert frames per second, or raise a `VideoError`."""
+    try:
+        exact = isinstance(fps, Rational)
+        rate = Fraction(fps) if exact else Fraction(float(fps)).limit_denominator(100_000)
+    except (TypeError, ValueError, OverflowError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise VideoError(f"fps must be a positive number, found {fps}")
+    return rate
+
+
 def even_times(count: int, fps: Fraction) -> NDArray[np.float64]:
     """Seconds of ``count`` frames at a constant rate, ``(T,)``."""
     return np.arange(count, dtype=np.float64) / float(fps)
@@ -68,7 +81,7 @@ def to_rgb(pixels: NDArray[Any], name: str) -> Frame:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4) or 0 in pixels.shape:
         raise VideoError(
-            f"{name}: a picture must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), "
+            f"{name}: a picture must be (H, W) or (H, W, C) with 1 to 4 channels, "
             f"found {pixels.shape}"
         )
     colour, alpha = pixels[..., :3], None

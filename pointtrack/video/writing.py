@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 
 from pointtrack.errors import VideoError
 from pointtrack.files import PathLike, atomic_path
-from pointtrack.video.source import to_rgb
+from pointtrack.video.decoding import words
+from pointtrack.video.source import frame_rate, to_rgb
 
 _SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi")
-_CLOCK = Fraction(1, 90_000)  # fine enough for any frame rate and for uneven ones
+_TICKS = 90_000  # a second, at least: fine enough for uneven frame rates
 _BT709 = 1
 
 
@@ -29,9 +31,14 @@ class VideoWriter:
 
     def __init__(self, container: OutputContainer, path: Path, fps: Fraction, crf: int):
         self._container, self._path, self._fps, self._crf = container, path, fps, crf
+        # A frame takes a whole number of ticks. In AVI a tick is a frame.
+        self._avi = path.suffix.lower() == ".avi"
+        frame_ticks = 1 if self._avi else -(-_TICKS // fps.numerator) * fps.denominator
+        self._clock = 1 / (fps * frame_ticks)
         self._stream: VideoStream | None = None
         self._size = (0, 0)
         self._count = 0
+        self._last = -1  # tick of the last frame
 
     def write(self, frame: NDArray[np.uint8], time: float | None = None) -> None:
         """Append one frame.
@@ -42,6 +49,7 @@ class VideoWriter:
             ``(H, W, 3)`` uint8 RGB (grey and RGBA work too), the same size every time.
         time
             Seconds since the first frame, for uneven frame rates; default: by the rate.
+            An AVI file rounds them to whole frames.
         """
         picture = to_rgb(frame, str(self._path))
         height, width = picture.shape[:2]
@@ -60,9 +68,7 @@ class VideoWriter:
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
         )
-        seconds = Fraction(self._count) / self._fps if time is None else Fraction(time)
-        encoded.pts = round(seconds / _CLOCK)
-        encoded.time_base = _CLOCK
+        encoded.pts, encoded.time_base = self._tick(time), self._clock
         self._mux(self._stream, encoded)
         self._count += 1
 
@@ -74,21 +80,41 @@ class VideoWriter:
 
     def _new_stream(self) -> VideoStream:
         width, height = self._size
-        stream = self._container.add_stream(
-            "libx264", rate=self._fps, options={"crf": str(self._crf), "preset": "medium"}
-        )
+        options = {"crf": str(self._crf), "preset": "medium"}
+        if self._avi:
+            options["bf"] = "0"  # AVI cannot say in which order frames are shown
+        stream = self._container.add_stream("libx264", rate=self._fps, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
-        context.time_base = _CLOCK
+        context.time_base = self._clock
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG
         return stream
 
+    def _tick(self, time: float | None) -> int:
+        if time is not None and not math.isfinite(time):
+            raise VideoError(f"{self._path}: the time of frame {self._count} is {time}")
+        seconds = self._count / self._fps if time is None else Fraction(time)
+        tick = round(seconds / self._clock)
+        if tick <= self._last:
+            raise VideoError(
+                f"{self._path}: frame {self._count} at {float(seconds):g} s is not after the "
+                "one before it"
+            )
+        self._last = tick
+        return tick
+
     def _mux(self, stream: VideoStream, frame: VideoFrame | None) -> None:
         for packet in stream.encode(frame):
             self._container.mux(packet)
+
+
+def check_video_suffix(path: PathLike) -> None:
+    """Raise a `VideoError` unless `video_writer` can write a file of this name."""
+    if Path(path).suffix.lower() not in _SUFFIXES:
+        raise VideoError(f"cannot write {path}: a video ends in {', '.join(_SUFFIXES)}")
 
 
 @contextmanager
@@ -114,20 +140,23 @@ def video_writer(path: PathLike, fps: Fraction | float, crf: int = 18) -> Iterat
         no frame was written.
     """
     target = Path(path)
-    if target.suffix.lower() not in _SUFFIXES:
-        raise VideoError(f"cannot write {target}: a video ends in {', '.join(_SUFFIXES)}")
-    rate = Fraction(fps).limit_denominator(100_000)
-    if rate <= 0:
-        raise VideoError(f"fps must be positive, found {fps}")
-    options = {"movflags": "+faststart"} if target.suffix.lower() != ".mkv" else {}
-    # FFmpeg's errors are OSErrors, which `atomic_path` turns into one sentence.
-    with (
-        atomic_path(target, VideoError) as temporary,
-        av.open(str(temporary), mode="w", options=options) as container,
-    ):
-        writer = VideoWriter(container, target, rate, crf)
-        yield writer
-        writer.finish()
+    check_video_suffix(target)
+    if not 0 <= crf <= 51:
+        raise VideoError(f"crf must be 0 to 51, found {crf}")
+    rate = frame_rate(fps).limit_denominator(100_000)
+    moov = target.suffix.lower() not in (".mkv", ".avi")
+    try:
+        with (
+            atomic_path(target, VideoError) as temporary,
+            av.open(
+                f"file:{temporary}", "w", options={"movflags": "+faststart"} if moov else {}
+            ) as container,
+        ):
+            writer = VideoWriter(container, target, rate, crf)
+            yield writer
+            writer.finish()
+    except av.error.FFmpegError as problem:
+        raise VideoError(f"cannot write {target}: {words(problem)}") from problem
 
 
 def write_video(

@@ -13,7 +13,7 @@ from pointtrack.errors import PointtrackError
 from pointtrack.files import PathLike
 from pointtrack.geometry import Size, resize_points
 from pointtrack.tracks import Tracks
-from pointtrack.video import Video, VideoLike, open_video, video_writer
+from pointtrack.video import Video, VideoLike, open_finite, video_writer
 from pointtrack.view.ink import Ink
 from pointtrack.view.style import Style, point_colours
 
@@ -116,14 +116,6 @@ def draw_frame(
     size = (frame.shape[1], frame.shape[0])
     _check_size(tracks, size, "the frame")
     return Painter(tracks, style or Style(), size).paint(frame, t)
-
-
-def open_finite(video: VideoLike) -> Video:
-    """Open a video that ends; a camera or live stream is a `PointtrackError`."""
-    opened = open_video(video)
-    if not isinstance(opened, Video):
-        raise PointtrackError(f"{opened.name} is live: an overlay needs a video that ends")
-    return opened
 
 
 def check_fit(video: Video, tracks: Tracks) -> None:

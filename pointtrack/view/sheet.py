@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pointtrack.errors import PointtrackError
 from pointtrack.files import PathLike, atomic_path
 from pointtrack.tracks import Tracks
-from pointtrack.video import VideoLike
-from pointtrack.view.overlay import Painter, check_fit, open_finite
+from pointtrack.video import VideoLike, open_finite
+from pointtrack.view.overlay import Painter, check_fit
 from pointtrack.view.style import Style
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pointtrack.trackers.particles.channels import blurred
 from pointtrack.trackers.particles.settings import Settings
 
 
@@ -22,7 +23,7 @@ def scale_map(frame: NDArray[np.uint8], settings: Settings) -> NDArray[np.float3
     level = np.zeros(frame.shape[:2], np.int64)
     alike = np.ones(frame.shape[:2], bool)
     for j in range(settings.scale_count):
-        colours = cv2.split(cv2.absdiff(_blurred(exact, settings.scale_base**j), exact))
+        colours = cv2.split(cv2.absdiff(blurred(exact, settings.scale_base**j), exact))
         gap = cv2.max(cv2.max(colours[0], colours[1]), colours[2])  # much faster than axis=2
         alike &= gap <= settings.scale_tolerance
         level[alike] = j
@@ -87,15 +88,3 @@ def _distance(shape: tuple[int, ...], xy: NDArray[Any]) -> NDArray[np.float32]:
     row = np.clip(np.round(xy[:, 1]).astype(np.int64), 0, height - 1)
     empty[row, column] = 0
     return np.asarray(cv2.distanceTransform(empty, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
-
-
-def _blurred(picture: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """A Gaussian blur; a wide one is done on a shrunken picture, which looks the same."""
-    height, width = picture.shape[:2]
-    factor = int(2 ** max(0, np.floor(np.log2(sigma / 2))))
-    small = (max(1, round(width / factor)), max(1, round(height / factor)))
-    if factor == 1:
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
-    shrunk = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(shrunk, (0, 0), sigma / factor)
-    return np.asarray(cv2.resize(blurred, (width, height)), np.float32)

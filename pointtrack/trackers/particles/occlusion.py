@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.trackers.flow import ConsistentFlow, DenseFlow, Flow, bilinear
-from pointtrack.trackers.particles.channels import Channels, derivatives
+from pointtrack.trackers.particles.channels import Channels, blurred, derivatives
 from pointtrack.trackers.particles.settings import Settings
 
 _STEP = 2  # the filter looks at every second pixel of every second line around
@@ -46,8 +46,8 @@ class Motion:
 def motion(
     flow: NDArray[np.float32], left: Channels, right: Channels, settings: Settings
 ) -> Motion:
-    """Label occlusions of a dense flow ``(H, W, 2)`` and filter it at motion boundaries."""
-    flow = np.asarray(flow, np.float32)
+    """Calm a dense flow ``(H, W, 2)``, label occlusions, filter it at motion boundaries."""
+    flow = calm(np.asarray(flow, np.float32), left, settings)
     hidden = occlusion(flow, left, right, settings)
     for _ in range(settings.filter_rounds):
         flow = sharpen(flow, hidden, left, settings)
@@ -75,6 +75,21 @@ def occlusion(
     outside = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
     result[outside] = 1
     return np.asarray(result, np.float32)
+
+
+def calm(flow: NDArray[np.float32], picture: Channels, settings: Settings) -> NDArray[np.float32]:
+    """Flow with its flat parts filled in from the textured ones around them.
+
+    Where there is no texture a patch-based flow is noise, whose divergence would be taken for
+    occlusions. The papers' own flow smooths more where the picture is flat; this makes up for
+    it with any flow: a mean over a wide Gaussian in which pixels weigh by their texture.
+    """
+    gx, gy = derivatives(picture.grey)
+    texture = cv2.GaussianBlur(gx**2 + gy**2, (0, 0), settings.flat_reach / 3)
+    sure = np.asarray(texture / (texture + settings.flat_gradient**2), np.float32)[..., None]
+    # The constant keeps the mean defined where there is no texture at all.
+    sums = blurred(np.dstack([flow * (sure + 1e-4), sure + 1e-4]), settings.flat_reach)
+    return np.asarray(sure * flow + (1 - sure) * sums[..., :2] / sums[..., 2:], np.float32)
 
 
 def sharpen(

@@ -30,6 +30,11 @@ class Settings:
     gradient_weight: float = 2.0
     colour_weight: float = 0.25
 
+    # Flow is trusted where grey levels change by more than this a pixel, and is taken from so
+    # far around elsewhere. Our choice.
+    flat_gradient: float = 1.0
+    flat_reach: float = 12.0
+
     # Occlusion labelling and the filter at motion boundaries (the papers' values).
     divergence_sigma: float = 0.3
     difference_sigma: float = 20.0
