@@ -22,7 +22,9 @@ from pointtrack.files import reason
 INTERRUPTED = 130
 
 # Typer brings its own copy of click since 0.20; this is the error class of whichever it uses.
-_UsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+_UsageError: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="pointtrack",

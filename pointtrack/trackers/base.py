@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.errors import PointtrackError, QueryError
+from pointtrack.errors import QueryError
 from pointtrack.queries import Queries, QueryLike, grid, resolve
 from pointtrack.trackers.session import Session
 from pointtrack.tracks import Tracks

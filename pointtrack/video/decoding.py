@@ -22,8 +22,8 @@ _PATIENCE = 30.0  # seconds to wait for a server's next bytes
 
 # From the matrix numbers of ITU-T H.273, which files hold, to swscale's. Untagged and exotic
 # ones are read as BT.601, as FFmpeg does; swscale refuses some of them.
-_MATRICES = {1: 1, 4: 4, 7: 7, 9: 9, 10: 9}  # BT.709, FCC, SMPTE 240M, BT.2020 twice
-_BT601 = 5
+_MATRICES = {1: 1, 4: 4, 7: 7, 9: 9}  # BT.709, FCC, SMPTE 240M, BT.2020
+_BT601, _FULL = 5, 2
 
 
 def open_container(url: str, name: str) -> InputContainer:
@@ -122,6 +122,8 @@ class ToRGB:
             format="rgba" if alpha else "rgb24",
             src_colorspace=matrix,
             dst_colorspace=_BT601,
+            src_color_range=frame.color_range,
+            dst_color_range=_FULL,
         )
         pixels: NDArray[Any] = converted.to_ndarray()
         if self._transposed:

@@ -204,7 +204,7 @@ def test_cover_picture_is_not_the_video(tmp_path: Path) -> None:
     with av.open(str(path), "w") as output:
         cover = output.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         stream = output.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         still = av.VideoFrame.from_ndarray(picture(0, 32, 32), format="rgb24")

@@ -29,8 +29,8 @@ def scale_map(frame: NDArray[np.uint8], settings: Settings) -> NDArray[np.float3
         level[alike] = j
     scale = np.power(settings.scale_base, level).astype(np.float32)
     scale = settings.spacing * cv2.GaussianBlur(scale, (0, 0), settings.scale_sigma)
-    # A particle takes up about 0.7 s^2 when places are filled greedily (measured).
-    expected = float((1 / (0.7 * scale**2)).sum())
+    # A particle takes up about 1.2 s^2 when places are filled greedily (measured).
+    expected = float((1 / (1.2 * scale**2)).sum())
     crowded = np.sqrt(max(1.0, expected / settings.max_particles))
     return np.asarray(scale * crowded, np.float32)
 

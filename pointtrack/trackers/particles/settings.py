@@ -72,7 +72,7 @@ class Settings:
     link_least: float = 0.05
 
     # Pruning. The threshold is in grey levels, summed over the channels.
-    prune_energy: float = 30.0
+    prune_energy: float = 40.0  # our choice
     prune_sigma: float = 1.0
     border: float = 2.0
     least_life: int = 3
@@ -82,8 +82,8 @@ class Settings:
     scale_count: int = 6
     scale_tolerance: float = 10.0
     scale_sigma: float = 2.0
-    spacing: float = 2.0  # our choice: multiplies all scales
-    max_particles: int = 4000  # our choice
+    spacing: float = 1.5  # our choice: multiplies all scales
+    max_particles: int = 3000  # our choice
 
     def __post_init__(self) -> None:
         may_be_zero = ("blur", "flow_weight", "distortion_weight", "filter_rounds", "border")
