@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.errors import QueryError
+from pointtrack.errors import PointtrackError, QueryError
 from pointtrack.queries import Queries, QueryLike, grid, resolve
 from pointtrack.trackers.session import Session
 from pointtrack.tracks import Tracks
@@ -133,13 +133,20 @@ class Tracker(ABC):
         """
         if queries.names != tracks.names:
             raise QueryError("the corrected queries must be of the same points as the tracks")
+        video = open_finite(video)
+        if tracks.start or (tracks.num_frames, tracks.size) != (len(video), video.size):
+            raise PointtrackError(
+                f"the tracks are not of the whole of {video.name}: they begin at frame "
+                f"{tracks.start} and have {tracks.num_frames} frames of {tracks.size}, the video "
+                f"{len(video)} of {video.size}"
+            )
         rows = [i for i in range(len(tracks)) if _differ(tracks.queries, queries, i)]
         if not rows:
             return tracks
         chosen = np.isin(queries.point, rows)
         renumbered = np.searchsorted(rows, queries.point[chosen])
         names = tuple(queries.names[i] for i in rows)
-        both_ways = bool(np.isfinite(tracks.xy[rows, 0, 0]).any())
+        both_ways = _before_query(tracks, queries, rows)
         again = self.track(
             video,
             Queries(queries.txy[chosen], renumbered, names),
@@ -168,16 +175,18 @@ class Tracker(ABC):
         frames = len(video)
         several = np.bincount(queries.point)[queries.point] > 1
         backward = several if not both_ways else t > 0
-        last = int(t[backward].max()) if backward.any() else -1
-        total = frames - int(t.min()) + last + 1
-        ticker = Ticker(progress, total)
+        forwards, backwards = range(int(t.min()), frames), range(0)
+        if backward.any():
+            until = 0 if both_ways else int(t[backward].min())
+            backwards = range(int(t[backward].max()), until - 1, -1)
+        ticker = Ticker(progress, len(forwards) + len(backwards))
         ahead = Paths.empty(len(queries), frames)
-        sweep(self.session(), video, range(int(t.min()), frames), queries, ahead, ticker)
-        if last < 0:
+        sweep(self.session(), video, forwards, queries, ahead, ticker)
+        if not backwards:
             return ahead
         back = Paths.empty(len(queries), frames)
         rows = np.isin(queries.point, queries.point[backward])
-        sweep(self.session(), video, range(last, -1, -1), queries, back, ticker, rows)
+        sweep(self.session(), video, backwards, queries, back, ticker, rows)
         if not both_ways:
             before = np.arange(frames) < t[queries.first()][:, None]
             back.xy[before], back.visible[before], back.confidence[before] = np.nan, False, 0
@@ -259,6 +268,13 @@ def _copy(target: Paths, source: Paths, point: int, where: NDArray[np.bool_]) ->
     target.xy[point, where] = source.xy[point, where]
     target.visible[point, where] = source.visible[point, where]
     target.confidence[point, where] = source.confidence[point, where]
+
+
+def _before_query(tracks: Tracks, queries: Queries, rows: list[int]) -> bool:
+    """Whether the points of ``rows`` were followed to the frames before their query too."""
+    known = queries if tracks.queries is None else tracks.queries
+    first = known.t[known.first()]
+    return any(first[i] > 0 and tracks.known[i, first[i] - 1] for i in rows)
 
 
 def _differ(old: Queries | None, new: Queries, point: int) -> bool:

@@ -72,8 +72,10 @@ class FlowChainSession(Session):
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
         now = self._source.prepare(self._working.shrink(frame))
-        flow, occlusion, sigma = self._source.between(self._before, now).sample(self._at)
-        self._before = now
+        before, self._before = self._before, now
+        if len(self._at) == 0:
+            return self._now
+        flow, occlusion, sigma = self._source.between(before, now).sample(self._at)
         self._at = (self._at + flow).astype(np.float32)
         self._sigma = np.hypot(self._sigma, sigma).astype(np.float32)
         size = self._working.of(self._size())

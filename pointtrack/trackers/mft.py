@@ -117,13 +117,12 @@ class MftSession(Session):
         now = self._source.prepare(self._working.shrink(frame))
         before, self._flows = self._flows, {}
         candidates = np.full((len(self._deltas) + 1, len(self._born), 4), np.nan, np.float32)
-        for born in np.unique(self._born):
-            if int(born) in self._templates:
+        for born in np.unique(self._born).tolist():
+            # Before the first interval is over there is no other candidate.
+            template = self._templates.get(born, self._frames.get(born))
+            if template is not None and (born in self._templates or t - born < self._deltas[0]):
                 rows = self._born == born
-                flow = self._source.between(
-                    self._templates[int(born)], now, like=before.get(int(born))
-                )
-                self._flows[int(born)] = flow
+                flow = self._flow(born, template, now, before)
                 still = np.zeros((int(rows.sum()), 2), np.float32)
                 left = np.concatenate([self._origin[rows], still], axis=1)
                 candidates[0, rows] = chain(left, flow)
@@ -133,14 +132,9 @@ class MftSession(Session):
                 (self._born == t - delta) & np.isnan(candidates[0, :, 0])
             )
             if rows.any():
-                if t - delta not in self._flows:
-                    # The motion over this distance was nearly the same one frame earlier.
-                    like = before.get(t - 1 - delta)
-                    self._flows[t - delta] = self._source.between(
-                        self._frames[t - delta], now, like
-                    )
+                flow = self._flow(t - delta, self._frames[t - delta], now, before)
                 past = self._past[rows, (t - delta) % self._ring]
-                candidates[k, rows] = chain(past, self._flows[t - delta])
+                candidates[k, rows] = chain(past, flow)
         chosen = select(candidates, self._work_size())
         self._past[:, t % self._ring] = chosen
         self._frames[t] = now
@@ -150,6 +144,19 @@ class MftSession(Session):
         reach = within_reach(chosen[:, 3], self._work_size()[0])
         confidence = (1 - np.clip(chosen[:, 2], 0, 1)) * reach
         return self._to_video(chosen[:, :2]), visible, confidence.astype(np.float32)
+
+    def _flow(self, first: int, left: Any, right: Any, before: dict[int, Flow]) -> Flow:
+        """The flow from frame ``first`` to the newest; what is asked twice is computed once.
+
+        ``before`` holds the flows to the frame before the newest. Which of them the search
+        begins at must not depend on what other points there are.
+        """
+        if first not in self._flows:
+            # The motion over the same distance was nearly the same one frame earlier.
+            even = before.get(first - 1) if self.frame - first in self._deltas else None
+            like = before.get(first) if even is None else even
+            self._flows[first] = self._source.between(left, right, like)
+        return self._flows[first]
 
     def _forget_templates(self) -> None:
         """Keep the query frames of most points, within the limit."""

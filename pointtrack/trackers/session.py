@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Any
@@ -16,6 +16,7 @@ from pointtrack.errors import PointtrackError, QueryError
 from pointtrack.geometry import Size, inside
 from pointtrack.queries import Queries
 from pointtrack.tracks import Tracks
+from pointtrack.video.source import frame_rate
 
 Points = NDArray[np.float32]  # K 2
 Flags = NDArray[np.bool_]  # K
@@ -89,7 +90,7 @@ class Session(ABC):
         """
         xy = _positions(points)
         if self.size is not None:
-            self._check(xy)
+            _check(xy, self.size)
         ids = list(range(self._next_id, self._next_id + len(xy)))
         self._next_id += len(xy)
         self._waiting.update(zip(ids, ((float(x), float(y)) for x, y in xy), strict=True))
@@ -97,7 +98,10 @@ class Session(ABC):
 
     def remove(self, ids: int | ArrayLike) -> None:
         """Stop following one point or several."""
-        gone = {int(i) for i in np.atleast_1d(np.asarray(ids))}
+        given = np.asarray(ids)
+        if given.size and given.dtype.kind not in "iu":
+            raise QueryError(f"ids are whole numbers, found {ids!r}")
+        gone = {int(i) for i in given.ravel()}
         for i in gone:
             self._need(i)
         for i in gone & set(self._waiting):
@@ -116,23 +120,25 @@ class Session(ABC):
         if len(position) != 1:
             raise QueryError(f"a correction is one position (x, y), found {len(position)}")
         if self.size is not None:
-            self._check(position)
+            _check(position, self.size)
         if point in self._waiting:
             self._waiting[point] = (float(position[0, 0]), float(position[0, 1]))
             return
         assert self._last is not None
         self._retain(self._ids != point)
-        self._admit(self._last, np.array([point]), position)
+        self._admit(self._last, np.array([point], np.int64), position)
         if self._history is not None:
             self._history.observe(point, self.frame, position[0])
 
     def step(self, frame: NDArray[np.uint8]) -> Step:
         """Take the next frame, ``(H, W, 3)`` uint8 RGB, and say where every point is on it.
 
+        The frame is not kept: a camera may write its next one into the same array.
+
         Raises
         ------
         PointtrackError
-            When the frame has another shape than the first.
+            When the frame has another shape than the first. The session is as it was before.
         QueryError
             When a point added before the first frame lies outside the picture.
         """
@@ -149,7 +155,7 @@ class Session(ABC):
             if self._history is not None:
                 for i, position in zip(ids, xy, strict=True):
                     self._history.observe(int(i), self.frame, position)
-        self._last = frame
+        self._remember(frame)
         order = np.argsort(self._ids, kind="stable")
         xy, visible, confidence = self._now
         now = Step(self.frame, self._ids[order], xy[order], visible[order], confidence[order])
@@ -158,7 +164,10 @@ class Session(ABC):
         return now
 
     def tracks(self, fps: Fraction | float = 25) -> Tracks:
-        """Everything reported so far, one row a point that ever was followed (needs `keep`)."""
+        """Everything reported so far (needs `keep`).
+
+        One row a point that ever was followed, named by its id.
+        """
         return self._kept().tracks(self.size or (0, 0), fps)
 
     def refine(self, fps: Fraction | float = 25) -> Tracks:
@@ -207,20 +216,28 @@ class Session(ABC):
     # -- bookkeeping -----------------------------------------------------------------------
 
     def _accept(self, frame: NDArray[np.uint8]) -> None:
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        if not isinstance(frame, np.ndarray):
+            raise PointtrackError(f"a frame must be an array, found {type(frame).__name__}")
+        if frame.size == 0 or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise PointtrackError(
                 f"a frame must be (H, W, 3) uint8, found {frame.shape} {frame.dtype}"
             )
         size = (frame.shape[1], frame.shape[0])
         if self.size is None:
-            self.size = size
             if self._waiting:
-                self._check(np.array(list(self._waiting.values()), np.float32))
+                _check(np.array(list(self._waiting.values()), np.float32), size)
+            self.size = size
         elif size != self.size:
             raise PointtrackError(
                 f"the frame is {size[0]}x{size[1]}, the first was {self.size[0]}x{self.size[1]}"
             )
         self.frame += 1
+
+    def _remember(self, frame: NDArray[np.uint8]) -> None:
+        if self._last is None:
+            self._last = frame.copy()
+        else:
+            np.copyto(self._last, frame)
 
     def _admit(self, frame: NDArray[np.uint8], ids: NDArray[Any], xy: Points) -> None:
         self._begin(frame, xy)
@@ -236,15 +253,6 @@ class Session(ABC):
     def _need(self, point: int) -> None:
         if point not in self._waiting and point not in self._ids:
             raise QueryError(f"there is no point {point} in this session")
-
-    def _check(self, xy: Points) -> None:
-        assert self.size is not None
-        wrong = np.flatnonzero(~inside(xy, self.size))
-        if len(wrong):
-            x, y = xy[wrong[0]]
-            raise QueryError(
-                f"the point ({x:g}, {y:g}) lies outside the {self.size[0]}x{self.size[1]} picture"
-            )
 
     def _kept(self) -> _History:
         if self._history is None:
@@ -265,35 +273,35 @@ class _History:
         self.seen[point] = [o for o in observations if o[0] != frame] + [(frame, xy.copy())]
 
     def tracks(self, size: Size, fps: Fraction | float) -> Tracks:
-        count = max(self.seen, default=-1) + 1
-        xy = np.full((count, len(self.steps), 2), np.nan, np.float32)
+        ids = sorted(self.seen)
+        xy = np.full((len(ids), len(self.steps), 2), np.nan, np.float32)
         visible = np.zeros(xy.shape[:2], bool)
         confidence = np.zeros(xy.shape[:2], np.float32)
         for column, now in enumerate(self.steps):
-            xy[now.ids, column] = now.xy
-            visible[now.ids, column] = now.visible
-            confidence[now.ids, column] = now.confidence
-        rate = Fraction(fps).limit_denominator(1_000_000)
-        return Tracks(xy, visible, confidence, size=size, fps=rate, queries=self._queries())
+            rows = np.searchsorted(ids, now.ids)
+            xy[rows, column] = now.xy
+            visible[rows, column] = now.visible
+            confidence[rows, column] = now.confidence
+        names = tuple(map(str, ids))
+        queries = self._queries(names) if names else None
+        return Tracks(xy, visible, confidence, size, frame_rate(fps), names=names, queries=queries)
 
     def refined(self, size: Size, fps: Fraction | float) -> Tracks:
         raw = self.tracks(size, fps)
-        xy, visible = raw.xy.copy(), raw.visible.copy()
-        for point, observations in self.seen.items():
+        xy, visible, confidence = raw.xy.copy(), raw.visible.copy(), raw.confidence.copy()
+        for row, point in enumerate(sorted(self.seen)):
+            observations = self.seen[point]
             for (a, _), (b, target) in itertools.pairwise(observations):
-                share = ((np.arange(a, b + 1) - a) / (b - a)).astype(np.float32)
-                xy[point, a + 1 : b + 1] += (share[:, None] * (target - raw.xy[point, b]))[1:]
-                visible[point, b] = True
-        confidence = np.maximum(raw.confidence, visible & ~raw.visible)
-        return Tracks(xy, visible, confidence, size, raw.fps, queries=raw.queries)
+                share = ((np.arange(a + 1, b) - a) / (b - a)).astype(np.float32)
+                xy[row, a + 1 : b] += share[:, None] * (target - raw.xy[row, b])
+            for t, position in observations:
+                xy[row, t], visible[row, t], confidence[row, t] = position, True, 1
+        return replace(raw, xy=xy, visible=visible, confidence=confidence)
 
-    def _queries(self) -> Queries | None:
-        count = len(self.seen)
-        if count == 0 or max(self.seen) + 1 != count:
-            return None
-        rows = [(t, *xy, point) for point, seen in sorted(self.seen.items()) for t, xy in seen]
-        table = np.array(rows, np.float32)
-        return Queries(table[:, :3], table[:, 3].astype(np.int64))
+    def _queries(self, names: tuple[str, ...]) -> Queries:
+        rows = [(row, t, *xy) for row, i in enumerate(sorted(self.seen)) for t, xy in self.seen[i]]
+        table = np.array(rows, np.float64)
+        return Queries(table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64), names)
 
 
 def _positions(points: ArrayLike) -> Points:
@@ -301,11 +309,20 @@ def _positions(points: ArrayLike) -> Points:
         xy = np.atleast_2d(np.asarray(points, np.float32))
     except (TypeError, ValueError):
         raise QueryError("points must be positions (x, y)") from None
+    if xy.size == 0:
+        return np.empty((0, 2), np.float32)
     if xy.ndim != 2 or xy.shape[1] != 2:
         raise QueryError(f"points must have shape (K, 2), found {xy.shape}")
     if not np.isfinite(xy).all():
         raise QueryError("points must be finite numbers")
     return xy
+
+
+def _check(xy: Points, size: Size) -> None:
+    wrong = np.flatnonzero(~inside(xy, size))
+    if len(wrong):
+        x, y = xy[wrong[0]]
+        raise QueryError(f"the point ({x:g}, {y:g}) lies outside the {size[0]}x{size[1]} picture")
 
 
 def _nothing() -> Estimate:

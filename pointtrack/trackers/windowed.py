@@ -8,7 +8,7 @@ overlap. Only one window of frames is held at a time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,9 +91,12 @@ class WindowedTracker(Tracker):
         t = queries.t
         ahead_spans = [s for s in spans if s.stop > int(t.min())]
         several = np.bincount(queries.point)[queries.point] > 1
-        needed = several | both_ways
-        # Backwards: only windows that some query lies behind.
-        back_spans = [s for s in spans if needed.any() and s.start <= int(t[needed].max())][::-1]
+        needed = several | (t > 0) if both_ways else several
+        back_spans: list[range] = []
+        if needed.any():
+            # Backwards: only windows that some query lies behind.
+            until, last = 0 if both_ways else int(t[needed].min()), int(t[needed].max())
+            back_spans = [s for s in spans if s.start <= last and s.stop > until][::-1]
         tick = Ticker(progress, len(ahead_spans) + len(back_spans))
         ahead = self._sweep(video, queries, ahead_spans, 1, np.ones(len(t), bool), tick)
         back = self._sweep(video, queries, back_spans, -1, needed, tick)
@@ -126,7 +129,7 @@ class WindowedTracker(Tracker):
             edge = span.start if direction > 0 else span.stop - 1
             carried &= np.isfinite(paths.xy[:, edge, 0])
             for row in np.flatnonzero(carried):
-                asked[row] = _handover(paths, int(row), span)
+                asked[row] = _handover(paths, int(row), span, direction)
             chosen = np.flatnonzero(inside | carried)
             if len(chosen):
                 local = asked[chosen] - np.array([span.start, 0, 0], np.float32)
@@ -147,7 +150,7 @@ class WindowedSession(Session):
         self._asked = np.empty((0, 3), np.float32)  # K (t, x, y), t counted over the session
 
     def _start(self, frame: NDArray[np.uint8]) -> None:
-        self._frames.append(frame)
+        self._frames.append(frame.copy())
 
     def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
         rows = np.column_stack([np.full(len(xy), self.frame), xy]).astype(np.float32)
@@ -157,19 +160,22 @@ class WindowedSession(Session):
         self._asked = self._asked[rows]
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
-        self._frames.append(frame)
+        self._frames.append(frame.copy())
         if len(self._asked) == 0:
             return self._now
         begin = self.frame - len(self._frames) + 1
         local = self._asked - np.array([begin, 0, 0], np.float32)
         xy, visible, confidence = self._method.track_clip(np.stack(list(self._frames)), local)
-        # The oldest frame is about to go: ask for its points where they are seen last.
-        going = (local[:, 0] < 1) & (len(self._frames) == self._frames.maxlen)
-        seen = np.where(visible.any(axis=1), _last_true(visible), visible.shape[1] - 1)
-        rows = np.flatnonzero(going)
-        self._asked[rows, 0] = begin + seen[rows]
-        self._asked[rows, 1:] = xy[rows, seen[rows]]
-        return xy[:, -1], visible[:, -1], confidence[:, -1]
+        if len(self._frames) == self._frames.maxlen:
+            # The oldest frame is about to go: ask for its points where they are seen last.
+            rows = np.flatnonzero(local[:, 0] < 1)
+            later = visible[rows, 1:]
+            seen = np.where(later.any(axis=1), 1 + _last_true(later), visible.shape[1] - 1)
+            self._asked[rows, 0] = begin + seen
+            self._asked[rows, 1:] = xy[rows, seen]
+        # A copy, so that the rest of the answer can go.
+        now = xy[:, -1].astype(np.float32)
+        return now, visible[:, -1].astype(bool), confidence[:, -1].astype(np.float32)
 
 
 def windows(frames: int, window: int, overlap: int) -> list[range]:
@@ -192,32 +198,28 @@ class _Frames:
         if self.frames is None:
             self.frames = self.video[span.start : span.stop].to_numpy()
         elif span != self.span:
-            old, before = self.frames, self.span
+            frames, before = self.frames, self.span
             shared = range(max(span.start, before.start), min(span.stop, before.stop))
-            fresh = np.empty((len(span), *old.shape[1:]), np.uint8)
-            if len(shared) == 0:
-                fresh[:] = self.video[span.start : span.stop].to_numpy()
-            else:
-                part = slice(shared.start - before.start, shared.stop - before.start)
-                fresh[shared.start - span.start : shared.stop - span.start] = old[part]
-                for gap in (range(span.start, shared.start), range(shared.stop, span.stop)):
-                    for t, frame in zip(gap, _frames_of(self.video, gap), strict=True):
-                        fresh[t - span.start] = frame
-            self.frames = fresh
+            gaps = [span]
+            if shared:
+                # All windows are of one length: what is shared moves within the array.
+                kept = frames[shared.start - before.start : shared.stop - before.start]
+                frames[shared.start - span.start : shared.stop - span.start] = kept
+                gaps = [range(span.start, shared.start), range(shared.stop, span.stop)]
+            for gap in filter(None, gaps):
+                for t, frame in zip(gap, self.video[gap.start : gap.stop], strict=True):
+                    frames[t - span.start] = frame
         self.span = span
         return self.frames
 
 
-def _frames_of(video: Video, span: range) -> Iterator[NDArray[np.uint8]]:
-    return iter(video[span.start : span.stop]) if len(span) else iter(())
-
-
-def _handover(paths: Paths, row: int, span: range) -> NDArray[np.float32]:
-    """The surest observation of a point among the frames of a window it is already known in."""
-    part = slice(span.start, span.stop)
-    sure = paths.confidence[row, part] + paths.visible[row, part]
-    sure = np.where(np.isfinite(paths.xy[row, part, 0]), sure, -1)
-    t = span.start + int(sure.argmax())
+def _handover(paths: Paths, row: int, span: range, direction: int) -> NDArray[np.float32]:
+    """The surest observation of a point among the frames of a window it is already known in;
+    of equals the one met first."""
+    met = np.array(span)[::direction]
+    sure = paths.confidence[row, met] + paths.visible[row, met]
+    sure = np.where(np.isfinite(paths.xy[row, met, 0]), sure, -1)
+    t = int(met[sure.argmax()])
     return np.array([t, *paths.xy[row, t]], np.float32)
 
 

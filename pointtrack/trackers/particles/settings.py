@@ -27,7 +27,7 @@ class Settings:
     # change a texture's contrast; gradients doubled and colours cut to a quarter bring all
     # five to about the same noise, so that one robust norm fits all.
     blur: float = 0.8
-    gradient_weight: float = 2.0
+    gradient_weight: float = 1.0
     colour_weight: float = 0.25
 
     # Flow is trusted where grey levels change by more than this a pixel, and is taken from so
