@@ -49,6 +49,10 @@ class MftTracker(Tracker):
     templates
         How many query frames are remembered at most; points of the others go on without the
         direct flow from their query frame.
+    hidden
+        Where a point is put while every candidate is occluded: ``"nearest"`` goes on from the
+        frame before, so that hidden points move with what is around them; ``"query"`` takes
+        the flow from the query frame, as the paper does.
     """
 
     card = CARD
@@ -59,16 +63,22 @@ class MftTracker(Tracker):
         deltas: tuple[int, ...] = DELTAS,
         longest: int = 640,
         templates: int = 16,
+        hidden: str = "nearest",
     ):
+        if hidden not in ("nearest", "query"):
+            raise PointtrackError(f"hidden must be nearest or query, found {hidden!r}")
         if not deltas or min(deltas) < 1 or len(set(deltas)) < len(deltas):
             raise PointtrackError(f"deltas must be different positive numbers, found {deltas}")
         self._source = flow_source(flow)
         self._deltas = tuple(sorted(deltas))
         self._working = WorkingSize(longest)
         self._templates = templates
+        self._fallback = 1 if hidden == "nearest" else 0
 
     def session(self, keep: bool = False) -> MftSession:
-        return MftSession(self._source, self._deltas, self._working, self._templates, keep)
+        return MftSession(
+            self._source, self._deltas, self._working, self._templates, self._fallback, keep
+        )
 
 
 class MftSession(Session):
@@ -82,9 +92,11 @@ class MftSession(Session):
         deltas: tuple[int, ...],
         working: WorkingSize,
         templates: int,
+        fallback: int,
         keep: bool,
     ):
         super().__init__(keep)
+        self._fallback = fallback
         self._source, self._deltas, self._working = source, deltas, working
         self._max_templates = templates
         self._flows: dict[int, Flow] = {}  # first frame -> flow from it to the newest frame
@@ -135,7 +147,7 @@ class MftSession(Session):
                 flow = self._flow(t - delta, self._frames[t - delta], now, before)
                 past = self._past[rows, (t - delta) % self._ring]
                 candidates[k, rows] = chain(past, flow)
-        chosen = select(candidates, self._work_size())
+        chosen = select(candidates, self._work_size(), self._fallback)
         self._past[:, t % self._ring] = chosen
         self._frames[t] = now
         self._frames.pop(t - max(self._deltas), None)
@@ -190,16 +202,18 @@ def chain(left: NDArray[np.floating[Any]], flow: Flow) -> NDArray[np.float32]:
     ).astype(np.float32)
 
 
-def select(candidates: NDArray[np.float32], size: geometry.Size) -> NDArray[np.float32]:
+def select(
+    candidates: NDArray[np.float32], size: geometry.Size, fallback: int = 0
+) -> NDArray[np.float32]:
     """Choose, for every point, the surest candidate that is not occluded.
 
     ``candidates (C, K, 4)``, NaN where there is none, in order of preference on a tie. A point
-    whose candidates are all occluded takes the first there is; one that has left the picture
-    of ``size`` (width, height) is occluded. Returns ``(K, 4)``.
+    whose candidates are all occluded takes number ``fallback``, or the first there is; one
+    that has left the picture of ``size`` (width, height) is occluded. Returns ``(K, 4)``.
     """
-    missing = np.isnan(candidates[..., 0])
     score = np.where(candidates[..., 2] > OCCLUDED, np.float32(-1e30), -candidates[..., 3])
-    score = np.where(missing, -np.inf, score)
+    score[fallback] = np.maximum(score[fallback], np.float32(-1e29))
+    score[np.isnan(candidates[..., 0])] = -np.inf
     best = score.argmax(axis=0)
     chosen = candidates[best, np.arange(candidates.shape[1])]
     x, y = chosen[:, 0], chosen[:, 1]
