@@ -207,16 +207,16 @@ def sweep(
     A point is added at its first observation met on the way and corrected at the others.
     ``rows`` (M,) leaves observations out.
     """
-    arriving: dict[int, list[int]] = {}
+    arriving: dict[int, dict[int, int]] = {}  # frame -> point -> observation, the last if several
     for row in range(len(queries.txy)) if rows is None else np.flatnonzero(rows):
-        arriving.setdefault(int(queries.t[row]), []).append(int(row))
+        arriving.setdefault(int(queries.t[row]), {})[int(queries.point[row])] = int(row)
     point_of: list[int] = []  # session id -> point
     id_of: dict[int, int] = {}
     stop = order.stop if order.stop >= 0 else None
     with session:
         for t, frame in zip(order, video[order.start : stop : order.step], strict=True):
-            here = arriving.get(t, [])
-            fresh = {int(queries.point[r]): r for r in here if queries.point[r] not in id_of}
+            here = arriving.get(t, {})
+            fresh = {point: row for point, row in here.items() if point not in id_of}
             if fresh:
                 ids = session.add(queries.xy[list(fresh.values())])
                 id_of.update(zip(fresh, ids, strict=True))
@@ -225,9 +225,8 @@ def sweep(
             at = np.array(point_of, np.int64)[now.ids]
             paths.xy[at, t], paths.visible[at, t] = now.xy, now.visible
             paths.confidence[at, t] = now.confidence
-            for row in here:
-                point = int(queries.point[row])
-                if fresh.get(point) != row:
+            for point, row in here.items():
+                if point not in fresh:
                     session.correct(id_of[point], queries.xy[row])
                 paths.xy[point, t], paths.visible[point, t] = queries.xy[row], True
                 paths.confidence[point, t] = 1

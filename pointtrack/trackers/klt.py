@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
 from pointtrack.trackers.base import Tracker
-from pointtrack.trackers.session import Estimate, Flags, Points, Session
+from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
 from pointtrack.trackers.templates import Templates
 from pointtrack.weights import ModelCard
 
@@ -91,14 +91,17 @@ class KltSession(Session):
         if len(old) == 0:
             return self._now
         new, error = self._match(before, old)
-        held = error <= self._error
-        if not held.all():
-            new[~held] = old[~held] + self._drift(old, new, held)
+        likeness = self._templates.likeness(self._grey, new, np.ones(len(new), bool))
+        held = (error <= self._error) & (likeness >= _LIKE)
+        moved = ~held
+        if moved.any():
+            new[moved] = old[moved] + self._drift(old, new, held, likeness)
         if self._anchor and self.frame % self._anchor == 0:
             new = self._reanchor(new, held)
-        likeness = self._templates.likeness(self._grey, new)
+            moved[:] = True
+        likeness[moved] = self._templates.likeness(self._grey, new[moved], moved)
         # A lost point needs more to be taken up again than a held one to be kept.
-        self._lost = likeness < np.where(self._lost, _ALIKE, np.where(held, _LIKE, _ALIKE))
+        self._lost = likeness < np.where(held, _LIKE, _ALIKE)
         assert self.size is not None
         visible = ~self._lost & geometry.inside(new, self.size)
         sure = np.clip((likeness - 0.4) / 0.5, 0, 1)
@@ -123,11 +126,15 @@ class KltSession(Session):
         new[rows] = found
         return new, error
 
-    def _drift(self, old: Points, new: Points, held: Flags) -> Points:
+    def _drift(self, old: Points, new: Points, held: Flags, likeness: Values) -> Points:
         """How points that are not held move: like the nearest ones that are; (L, 2)."""
         lost = old[~held]
         if not held.any():
             return np.zeros_like(lost)
+        # What covers one point often drags others along, and these look less alike.
+        sure = held & (likeness >= _ALIKE)
+        if sure.sum() >= _NEIGHBOURS:
+            held = sure
         anchors = old[held]
         # |a - b|^2 up to a term that is the same for all anchors of a point.
         near = np.square(anchors).sum(axis=1) - 2 * (lost @ anchors.T)  # L H

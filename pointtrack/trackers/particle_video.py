@@ -97,6 +97,7 @@ class ParticleVideoTracker(Tracker):
 
         A sweep forwards, one backwards that follows particles added late to the frames
         before, and a last refinement of all positions together.
+        Early frames may hold more than ``max_particles``, since late ones are followed back.
 
         Parameters
         ----------

@@ -13,13 +13,21 @@ from pointtrack.trackers.base import Tracker
 from pointtrack.trackers.flow_chain import FlowChainTracker
 from pointtrack.trackers.klt import KltTracker
 from pointtrack.trackers.mft import MftTracker
+from pointtrack.trackers.particle_video import ParticleVideoTracker
 from pointtrack.trackers.static import StaticTracker
 from pointtrack.weights import ModelCard
 
 DEFAULT_MODEL = "mft"
 
 _CLASSICAL: dict[str, type[Tracker]] = {
-    kind.card.name: kind for kind in (KltTracker, FlowChainTracker, MftTracker, StaticTracker)
+    kind.card.name: kind
+    for kind in (
+        MftTracker,
+        KltTracker,
+        FlowChainTracker,
+        ParticleVideoTracker,
+        StaticTracker,
+    )
 }
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -62,9 +62,10 @@ class Templates:
         self._patch, self._solve = self._patch[rows], self._solve[rows]
         self._warp = self._warp[rows]
 
-    def likeness(self, grey: Grey, xy: Array) -> Array:
-        """Normalised correlation ``(K,)`` of each patch with the picture at ``xy``."""
-        return correlation(self._patch, self._seen(grey, xy, self._warp))
+    def likeness(self, grey: Grey, xy: Array, rows: NDArray[np.bool_]) -> Array:
+        """Normalised correlation ``(R,)`` of the patches of ``rows (K,)`` with the picture at
+        ``xy (R, 2)``."""
+        return correlation(self._patch[rows], self._seen(grey, xy, self._warp[rows]))
 
     def align(self, grey: Grey, xy: Array) -> tuple[Array, Array]:
         """Move each patch to where it fits best near ``xy``.

@@ -94,7 +94,8 @@ def weights(
 def delaunay(xy: NDArray[Any]) -> Pairs:
     """Neighbours in the Delaunay triangulation of ``(P, 2)`` points.
 
-    Points on one line are linked along it. A point that falls on another is linked with it.
+    Points on one line are linked along it. A point that falls on another is linked with it and
+    with its neighbours.
     """
     if len(xy) < 2:
         return np.empty((0, 2), np.int64)
@@ -105,8 +106,11 @@ def delaunay(xy: NDArray[Any]) -> Pairs:
         order = np.lexsort((xy[:, 1], xy[:, 0]))
         return _unique(np.column_stack([order[:-1], order[1:]]), len(xy))
     corners = found.simplices[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-    doubles = found.coplanar[:, [0, 2]]  # left out of the triangulation: point, nearest corner
-    return _unique(np.concatenate([corners, doubles]).astype(np.int64), len(xy))
+    extra = [corners]
+    for double, _, twin in found.coplanar:  # left out of the triangulation
+        around = corners[(corners == twin).any(axis=1)]
+        extra += [np.where(around == twin, double, around), np.array([[double, twin]])]
+    return _unique(np.concatenate(extra).astype(np.int64), len(xy))
 
 
 def _unique(pairs: Pairs, count: int) -> Pairs:

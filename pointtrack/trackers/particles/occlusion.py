@@ -66,7 +66,9 @@ def occlusion(
     """
     height, width = flow.shape[:2]
     divergence = derivatives(flow[..., 0])[0] + derivatives(flow[..., 1])[1]
-    converging = np.minimum(divergence, 0) / settings.divergence_sigma
+    converging = np.maximum(-divergence, 0) / settings.divergence_sigma
+    # A ridge of one pixel that a particle steps over lets it be pushed along by the edge.
+    converging = cv2.dilate(converging, np.ones((3, 3), np.uint8))
     x = np.arange(width, dtype=np.float32) + flow[..., 0]
     y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
     found = cv2.remap(right.grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -127,12 +127,13 @@ class _Problem:
 
     def total(self, xy: Array, difference: Array) -> float:
         """The objective; a link counts once, as in the normal equations."""
-        data = self._psi(difference).sum()
+        data = _psi(difference**2, self._settings.grey_epsilon).sum()
         return float(data + sum(t.flow_energy(xy) + t.link_energy(xy).sum() for t in self._sides))
 
     def energy(self, xy: Array) -> Array:
         """Data and distortion energy of each particle; sides are averaged."""
-        result = self._psi(self._picture.at(xy) - self._look).sum(axis=1)
+        gap = np.square(self._picture.at(xy) - self._look)
+        result = _psi(gap, self._settings.grey_epsilon).sum(axis=1)
         for terms in self._sides:
             ends = terms.pairs.ravel()
             each = np.repeat(terms.link_energy(xy), 2)
@@ -145,7 +146,7 @@ class _Problem:
         epsilon = self._settings.grey_epsilon
         for _ in range(self._settings.inner_rounds):
             now = difference + np.einsum("pkc,pc->pk", gradient, step)
-            weight = 0.5 / np.sqrt(now**2 + epsilon**2)  # P 5, derivative of psi
+            weight = _slope(now**2, epsilon)  # P 5
             weighted = weight[..., None] * gradient  # P 5 2
             block = np.einsum("pkc,pkd->pcd", weighted, gradient)  # P 2 2
             right = -np.einsum("pkc,pk->pc", weighted, difference)
@@ -179,10 +180,6 @@ class _Problem:
             self._settings.solver_tolerance,
         )
 
-    def _psi(self, difference: NDArray[Any]) -> Array:
-        epsilon = self._settings.grey_epsilon
-        return np.sqrt(difference.astype(np.float64) ** 2 + epsilon**2) - epsilon
-
 
 class _Terms:
     """Flow matching and distortion towards one side; the weights are those of the last round."""
@@ -212,17 +209,17 @@ class _Terms:
 
     def flow_energy(self, xy: Array) -> float:
         gap = np.square(xy - self._place - self._flow).sum(axis=1)[self._has]
-        return float(self._alpha[0] * self._psi(gap).sum())
+        return float(self._alpha[0] * _psi(gap, self._epsilon).sum())
 
     def link_energy(self, xy: Array) -> Array:
         """``(E,)``: distortion of each link."""
-        return self._alpha[1] * self._weight * self._psi(self._stretch(xy))
+        return self._alpha[1] * self._weight * _psi(self._stretch(xy), self._epsilon)
 
     def reweigh(self, xy: Array) -> None:
         """Set the weights to the robust norm's derivatives at ``xy``."""
         gap = np.square(xy - self._place - self._flow).sum(axis=1)
-        self._flow_now = self._alpha[0] * self._has * self._slope(gap)
-        hold = self._alpha[1] * self._weight * self._slope(self._stretch(xy))  # E
+        self._flow_now = self._alpha[0] * self._has * _slope(gap, self._epsilon)
+        hold = self._alpha[1] * self._weight * _slope(self._stretch(xy), self._epsilon)  # E
         self.neighbours.data = hold[self._of_link]
         degree = np.bincount(self.pairs.ravel(), np.repeat(hold, 2), minlength=len(self._place))
         self._degree = degree.astype(np.float64)  # bincount counts in integers without links
@@ -236,12 +233,6 @@ class _Terms:
     def _stretch(self, xy: Array) -> Array:
         moved = xy - self._place
         return np.square(moved[self.pairs[:, 0]] - moved[self.pairs[:, 1]]).sum(axis=1)
-
-    def _psi(self, square: Array) -> Array:
-        return np.sqrt(square + self._epsilon**2) - self._epsilon
-
-    def _slope(self, square: Array) -> Array:
-        return 0.5 / np.sqrt(square + self._epsilon**2)
 
 
 def conjugate_gradients(
@@ -272,6 +263,16 @@ def conjugate_gradients(
         before, power = power, float((residual * z).sum())
         direction = z + (power / before) * direction
     return x
+
+
+def _psi(square: NDArray[Any], epsilon: float) -> Array:
+    """The robust norm of squared differences: zero at zero, linear in the difference far off."""
+    return np.sqrt(square.astype(np.float64) + epsilon**2) - epsilon
+
+
+def _slope(square: NDArray[Any], epsilon: float) -> Array:
+    """The robust norm's derivative by the square."""
+    return 0.5 / np.sqrt(square.astype(np.float64) + epsilon**2)
 
 
 def _inverse(block: Array) -> Array:

@@ -24,8 +24,9 @@ class Settings:
     """
 
     # Channels. Our choice: a slight blur, so that bilinear sampling between pixels does not
-    # change a texture's contrast; gradients doubled and colours cut to a quarter bring all
-    # five to about the same noise, so that one robust norm fits all.
+    # change a texture's contrast; gradients in grey levels a pixel and colours cut to a
+    # quarter have about the same noise, so that one robust norm fits all (the papers: gradients
+    # doubled, which drifts more under rotation).
     blur: float = 0.8
     gradient_weight: float = 1.0
     colour_weight: float = 0.25

@@ -19,6 +19,8 @@ from pointtrack.trackers.particles.state import ENERGIES, Particles, find
 
 COMPANIONS = 12  # particles of the same surface that are remembered for one that ends
 _NEAR = 48  # among how many of the nearest they are looked for
+_ALIKE = 0.8  # what a link between the two would have to weigh
+_PUSHED = 2  # last moves that are not asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +102,8 @@ class Sweep:
         going = held | ~(moving.hides(old.xy) | self._left(aim, old.asked))
 
         new, step, aim, held = old.select(going), step[going], aim[going], held[going]
-        links = link(aim, self._links.among(going), new.motion, step, settings)
         look = new.appearance(self._frame, settings)
+        links = link(aim, self._links.among(going), new.motion, step, settings)
         done = optimise(aim, now.channels, look, [Side(new.xy, step, links)], ~held, settings)
         self._note(new, done.xy, done.energy)
         over = new.smooth_energy(self._frame, settings) > settings.prune_energy
@@ -166,13 +168,17 @@ class Sweep:
             return
         origin = alive.xy - alive.motion[:, slot]
         ended.motion[:, slot] = np.nan  # from a ring's length ago
+        # Near its end a particle is often pushed by what covers it.
+        recent = (self._frame - np.arange(1, _PUSHED + 1)) % settings.memory
+        longer = np.isfinite(np.delete(ended.motion, recent, axis=1)[..., 0]).any(axis=1)
+        ended.motion[np.ix_(longer, recent)] = np.nan
         for i in range(len(ended)):
             distance = np.square(origin - ended.xy[i]).sum(axis=1)
             near = np.argsort(distance, kind="stable")[:_NEAR]
             gap = np.square(alive.motion[near] - ended.motion[i]).sum(axis=2)  # 48 R
             shared = np.isfinite(gap)
             apart = np.where(shared, gap, 0).sum(axis=1) / np.maximum(shared.sum(axis=1), 1)
-            alike = np.exp(-apart / (2 * settings.link_sigma**2)) > 0.5
+            alike = np.exp(-apart / (2 * settings.link_sigma**2)) > _ALIKE
             # One that has moved only once or never is judged by its place alone.
             same = alike & (shared.any(axis=1) | ~np.isfinite(ended.motion[i, :, 0]).any())
             self.companions[int(ended.ids[i])] = alive.ids[near[same][:COMPANIONS]]
