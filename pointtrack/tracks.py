@@ -28,7 +28,7 @@ class Tracks:
 
     Coordinates are in pixels of the original video, with the centre of the top-left pixel
     at ``(0, 0)``. Where a point was never observed or tracked, ``xy`` is NaN, ``visible``
-    False and ``confidence`` 0.
+    False and ``confidence`` 0. Arrays that are so already are taken over without a copy.
 
     Attributes
     ----------
@@ -91,10 +91,16 @@ class Tracks:
                 raise PointtrackError(f"{name} must have shape {wanted}, found {value.shape}")
         if len(names) != shape[0]:
             raise PointtrackError(f"there are {shape[0]} tracks but {len(names)} names")
+        if not np.isnan(xy[~known]).all():
+            xy = np.where(known[..., None], xy, np.float32(np.nan))
+        if visible[~known].any():
+            visible = visible & known
+        if not ((confidence >= 0) & (confidence <= 1)).all() or confidence[~known].any():
+            confidence = np.clip(np.nan_to_num(confidence), 0, 1) * known
         fields: dict[str, Any] = {
-            "xy": np.where(known[..., None], xy, np.float32(np.nan)),
-            "visible": visible & known,
-            "confidence": np.clip(np.nan_to_num(confidence), 0, 1) * known,
+            "xy": xy,
+            "visible": visible,
+            "confidence": confidence,
             "size": (int(self.size[0]), int(self.size[1])),
             "fps": fps,
             "times": times,

@@ -17,9 +17,15 @@ from pointtrack.cli.evaluate import (
     SingleOption,
     conclude,
     ready,
+)
+from pointtrack.cli.shared import (
+    JsonOption,
+    QuietOption,
+    messages,
+    parse_options,
+    progress_bar,
     show,
 )
-from pointtrack.cli.shared import JsonOption, QuietOption, messages, parse_options, progress_bar
 from pointtrack.datasets import open_dataset
 from pointtrack.errors import PointtrackError
 from pointtrack.evaluation import Contender, Protocol
@@ -64,9 +70,8 @@ def compare(
 
     Examples:
 
-        pointtrack compare tapvid_davis.pkl --model klt --model mft --out results
-
-        pointtrack compare my_clips/ -m klt -m klt,window=31 --protocol practical
+    - `pointtrack compare tapvid_davis.pkl --model klt --model mft --out results`
+    - `pointtrack compare my_clips/ -m klt -m klt,window=31 --protocol practical`
     """
     if not model:
         raise PointtrackError("name at least one tracker with --model")

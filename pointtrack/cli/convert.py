@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pointtrack import formats
-from pointtrack.cli.shared import console, parse_size
+from pointtrack.cli.shared import parse_size, show
 from pointtrack.errors import PointtrackError
+
+_FASTEST = 1e6  # frames a second; infinity and NaN are not below it
 
 
 def convert(
@@ -47,17 +50,17 @@ def convert(
 
     Examples:
 
-        pointtrack convert --formats
-
-        pointtrack convert tracks.csv tracks.nk --size 1920x1080
-
-        pointtrack convert tracks.npz half.csv --resize 960x540
+    - `pointtrack convert --formats`
+    - `pointtrack convert tracks.csv tracks.nk --size 1920x1080`
+    - `pointtrack convert tracks.npz half.csv --resize 960x540`
     """
     if list_formats:
-        console.print(_table())
+        show(_table())
         return
     if source is None or target is None:
         raise PointtrackError("convert takes two files: one to read and one to write")
+    if fps is not None and not 0 < fps < _FASTEST:
+        raise PointtrackError(f"fps must be a positive number, found {fps:g}")
     known = {} if size is None else {"size": parse_size(size)}
     rate = {} if fps is None else {"fps": fps}
     tracks = formats.read(source, read_as, **known, **rate)  # type: ignore[arg-type]
@@ -74,5 +77,5 @@ def _table() -> Table:
         table.add_column(heading)
     for one in formats.available():
         marks = ("yes" if one.can_read else "no", "yes" if one.can_write else "no")
-        table.add_row(f"[bold]{one.name}[/]", " ".join(one.suffixes), *marks, one.summary)
+        table.add_row(f"[bold]{one.name}[/]", " ".join(one.suffixes), *marks, escape(one.summary))
     return table

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pointtrack.cli.shared import (
     JsonOption,
     ModelOption,
     QuietOption,
-    console,
+    load,
     messages,
     parse_options,
     progress_bar,
+    show,
 )
 from pointtrack.datasets import FORMATS, open_dataset
 from pointtrack.evaluation import PROTOCOLS, QUERY_MODES, Contender, Protocol
@@ -29,7 +29,6 @@ from pointtrack.evaluation.report import (
     write_csv,
     write_json,
 )
-from pointtrack.trackers import load
 
 DataArgument = Annotated[
     Path,
@@ -79,9 +78,6 @@ OutOption = Annotated[
         "tracked again.",
     ),
 ]
-_WIDE = 160  # characters
-
-
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 
@@ -115,11 +111,9 @@ def evaluate(
 
     Examples:
 
-        pointtrack evaluate tapvid_davis.pkl --model klt
-
-        pointtrack evaluate tapvid_davis.pkl --model mft --query-mode strided --out results
-
-        pointtrack evaluate my_clips/ --model klt --option window=31 --protocol practical --json
+    - `pointtrack evaluate tapvid_davis.pkl --model klt`
+    - `pointtrack evaluate tapvid_davis.pkl --model mft --query-mode strided --out results`
+    - `pointtrack evaluate my_clips/ --model klt --option window=31 --protocol practical --json`
     """
     rules = Protocol.named(protocol, query_mode, single=single)
     contender = ready(model, weights, device, parse_options(option or []))
@@ -148,11 +142,6 @@ def ready(
         if Path(weights).is_file():  # a file that training goes on writing keeps its name
             known["weights_sha256"] = file_digest(Path(weights))
     return Contender(tracker, label or model, known)
-
-
-def show(table: Any) -> None:
-    """Print a table; into a file or pipe at its full width."""
-    (console if console.is_terminal else Console(width=_WIDE)).print(table)
 
 
 def conclude(lines: list[str], failed: bool) -> None:

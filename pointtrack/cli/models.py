@@ -6,9 +6,10 @@ import json as json_module
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from pointtrack.cli.shared import JsonOption, console
+from pointtrack.cli.shared import JsonOption, show
 from pointtrack.errors import PointtrackError
 from pointtrack.trackers import DEFAULT_MODEL
 from pointtrack.trackers import models as cards
@@ -28,24 +29,24 @@ def models(
 
     Examples:
 
-        pointtrack models
-
-        pointtrack models mft
-
-        pointtrack models --commercial --json
+    - `pointtrack models`
+    - `pointtrack models mft`
+    - `pointtrack models --commercial --json`
     """
-    chosen = [card for card in cards() if card.commercial or not commercial]
-    if name is not None:
-        chosen = [card for card in chosen if card.name == name]
-        if not chosen:
-            known = ", ".join(card.name for card in cards())
-            raise PointtrackError(f"there is no model {name!r}; there are: {known}")
+    chosen = [card for card in cards() if name is None or card.name == name]
+    if not chosen:
+        known = ", ".join(card.name for card in cards())
+        raise PointtrackError(f"there is no model {name!r}; there are: {known}")
+    if commercial:
+        chosen = [card for card in chosen if card.commercial]
+        if name is not None and not chosen:
+            raise PointtrackError(f"{name} may not be used at work")
     if json:
         typer.echo(json_module.dumps([card.to_dict() for card in chosen], indent=2))
     elif name is not None:
-        console.print(_card(chosen[0]))
+        show(_card(chosen[0]))
     else:
-        console.print(_table(chosen))
+        show(_table(chosen))
 
 
 def _table(cards: list[ModelCard]) -> Table:
@@ -56,7 +57,7 @@ def _table(cards: list[ModelCard]) -> Table:
         default = " (default)" if card.name == DEFAULT_MODEL else ""
         table.add_row(
             f"[bold]{card.name}[/]{default}",
-            card.summary,
+            escape(card.summary),
             card.task,
             f"{card.parameters:,}",
             "yes" if card.commercial else f"no: {card.weights_licence or card.code_licence}",
@@ -68,5 +69,5 @@ def _card(card: ModelCard) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in card.to_dict().items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if key == "scores" else str(value)
-        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", shown or "none")
+        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", escape(shown) or "none")
     return table

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -11,21 +13,45 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.table import Table
 
+from pointtrack import trackers
 from pointtrack.errors import PointtrackError
-from pointtrack.trackers import Progress
+from pointtrack.trackers import Progress, Tracker
 
 # Answers go to standard output, everything about the work to standard error.
 console = Console()
 messages = Console(stderr=True)
+
+_WIDE = 160  # characters
+
+
+def _model_names() -> list[str]:
+    return [card.name for card in trackers.models()]
+
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON instead of a table.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="The tracker; `pointtrack models` lists them.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="The tracker; `pointtrack models` lists them.",
+        autocompletion=_model_names,
+    ),
 ]
+
+
+class Interrupted(Exception):
+    """Ctrl-C, with a sentence about what was saved before."""
+
+
+def show(table: Table) -> None:
+    """Print a table; into a file or pipe at its full width."""
+    (console if console.is_terminal else Console(width=_WIDE)).print(table)
 
 
 @contextmanager
@@ -40,23 +66,58 @@ def progress_bar(description: str, quiet: bool = False) -> Iterator[Progress]:
     """
     bars = Bars(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
         console=messages,
         transient=True,
-        disable=quiet or not messages.is_terminal,
+        # Rich takes a coloured log (FORCE_COLOR) for a terminal; nobody watches a bar there.
+        disable=quiet or not sys.stderr.isatty(),
     )
     with bars:
-        task = bars.add_task(description, total=None, rate="")
+        task = bars.add_task(description, total=None, rate="", left="")
 
         def report(done: int, total: int) -> None:
             speed = bars.tasks[0].speed
-            rate = f"{speed:.3g} frames/s" if speed else ""
-            bars.update(task, completed=done, total=total, rate=rate)
+            rate, left = (f"{speed:.3g} frames/s", "left") if speed else ("", "")
+            bars.update(task, completed=done, total=total, rate=rate, left=left)
 
         yield report
+
+
+def load(name: str, weights: str | None, device: str, **options: Any) -> Tracker:
+    """`pointtrack.load` for options that were typed.
+
+    Raises
+    ------
+    PointtrackError
+        Also when an option is of another type than its default.
+    """
+    try:
+        tracker = trackers.load(name, weights, device, **options)
+    except TypeError:
+        _check_types(trackers.load(name, weights, device), options)
+        raise
+    _check_types(tracker, options)
+    return tracker
+
+
+def _check_types(tracker: Tracker, options: dict[str, Any]) -> None:
+    known = inspect.signature(type(tracker)).parameters
+    for option in options.keys() & known.keys():
+        value, usual = options[option], known[option].default
+        if value is None and "None" in str(known[option].annotation):
+            continue
+        kinds = (int, float) if type(usual) is float else type(usual)
+        if type(usual) in (bool, int, float, str) and (
+            not isinstance(value, kinds) or isinstance(value, bool) != isinstance(usual, bool)
+        ):
+            raise PointtrackError(
+                f"the option {option} of {tracker.card.name} must be like {usual!r}, "
+                f"found {value!r}"
+            )
 
 
 def parse_options(given: Sequence[str]) -> dict[str, Any]:
@@ -101,7 +162,7 @@ def parse_size(text: str) -> tuple[int, int]:
         When it is not of this form.
     """
     width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise PointtrackError(f"a size is WIDTHxHEIGHT such as 1920x1080, found {text!r}")
     return int(width), int(height)
 

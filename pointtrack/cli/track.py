@@ -12,32 +12,40 @@ import typer
 
 from pointtrack import formats, queries
 from pointtrack.cli.pictures import (
+    PICTURES,
     ColourOption,
     PlotOption,
     ScaleOption,
     SheetOption,
     TrailOption,
-    check_folder,
+    check_distinct,
+    check_place,
     check_targets,
     make_pictures,
     make_style,
 )
 from pointtrack.cli.shared import (
+    Interrupted,
     JsonOption,
     ModelOption,
     QuietOption,
+    load,
     messages,
     parse_numbers,
     parse_options,
     progress_bar,
 )
-from pointtrack.errors import PointtrackError, QueryError
+from pointtrack.errors import PointtrackError, QueryError, require
 from pointtrack.queries import QueryLike
-from pointtrack.trackers import DEFAULT_MODEL, load
+from pointtrack.trackers import DEFAULT_MODEL
 from pointtrack.tracks import Tracks
 from pointtrack.video import Video, open_finite
 
 _DEFAULT_GRID = 20
+
+
+_MOST = 1_000_000  # points
+_POINTS, _MODEL = "Points", "Model"  # headings in the help text
 
 
 def track(
@@ -50,33 +58,85 @@ def track(
     ],
     model: ModelOption = DEFAULT_MODEL,
     weights: Annotated[
-        str | None, typer.Option("--weights", help="For models that learn: a file or a name.")
+        str | None,
+        typer.Option(
+            "--weights",
+            help="For models that learn: a file or a name.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     grid: Annotated[
         str | None,
-        typer.Option(metavar="N or CxR", help="A grid of points. [default: 20]"),
+        typer.Option(
+            metavar="N or CxR", help="A grid of points. [default: 20]", rich_help_panel=_POINTS
+        ),
     ] = None,
     point: Annotated[
         list[str] | None,
-        typer.Option(metavar="T,X,Y", help="One point; may be repeated."),
+        typer.Option(
+            metavar="T,X,Y",
+            help="One point: frame, x, y; may be repeated.",
+            rich_help_panel=_POINTS,
+        ),
     ] = None,
     query_file: Annotated[
-        Path | None, typer.Option("--queries", help="A CSV (t,x,y[,name]) or JSON file of points.")
+        Path | None,
+        typer.Option(
+            "--queries",
+            help="A CSV (t,x,y[,name]) or JSON file of points.",
+            rich_help_panel=_POINTS,
+        ),
     ] = None,
-    corners: Annotated[int | None, typer.Option(help="The N best corners of a frame.")] = None,
-    sift: Annotated[int | None, typer.Option(help="The N best SIFT key points.")] = None,
-    random: Annotated[int | None, typer.Option(help="N random points.")] = None,
-    frame: Annotated[int, typer.Option(help="The frame that made-up points lie on.")] = 0,
+    corners: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=_MOST,
+            help="The N best corners of a frame.",
+            rich_help_panel=_POINTS,
+        ),
+    ] = None,
+    sift: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=_MOST, help="The N best SIFT points.", rich_help_panel=_POINTS
+        ),
+    ] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=_MOST, help="N random points.", rich_help_panel=_POINTS
+        ),
+    ] = None,
+    frame: Annotated[
+        int,
+        typer.Option(
+            metavar="T",
+            min=0,
+            help="The frame that made-up points lie on.",
+            rich_help_panel=_POINTS,
+        ),
+    ] = 0,
     margin: Annotated[
-        float | None, typer.Option(help="Pixels between a grid and the picture's edge.")
+        float | None,
+        typer.Option(help="Pixels between a grid and the picture's edge.", rich_help_panel=_POINTS),
     ] = None,
     box: Annotated[
-        str | None, typer.Option(metavar="X0,Y0,X1,Y1", help="Only a grid in this box.")
+        str | None,
+        typer.Option(
+            metavar="X0,Y0,X1,Y1", help="Only a grid in this box.", rich_help_panel=_POINTS
+        ),
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="Only points on this picture's non-black pixels.")
+        Path | None,
+        typer.Option(
+            help="Only points on this picture's non-black pixels.", rich_help_panel=_POINTS
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="For random points.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="For random points.", rich_help_panel=_POINTS)
+    ] = 0,
     forward: Annotated[
         bool, typer.Option("--forward", help="Do not look at frames before a point's query.")
     ] = False,
@@ -91,7 +151,8 @@ def track(
         ),
     ] = None,
     overlay: Annotated[
-        Path | None, typer.Option(help="Write the video with its tracks drawn on it.")
+        Path | None,
+        typer.Option(help="Write the video with its tracks drawn on it.", rich_help_panel=PICTURES),
     ] = None,
     sheet: SheetOption = None,
     plot: PlotOption = None,
@@ -100,9 +161,15 @@ def track(
     scale: ScaleOption = 1.0,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of the model; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="An option of the model; may be repeated.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MODEL)
+    ] = "auto",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -113,23 +180,23 @@ def track(
 
     Coordinates are pixels, and the centre of the top-left pixel is 0,0.
 
+    With --json, the keys are video, model, points, frames, size (width, height), fps, seconds
+    (of tracking), visible (the share of points and frames, 0 to 1) and files.
+
     Examples:
 
-        pointtrack track clip.mp4
-
-        pointtrack track clip.mp4 --point 0,310.5,122 --point 0,40,60 --out tracks.json
-
-        pointtrack track clip.mp4 --grid 30x20 --mask person.png --overlay person.mp4
-
-        pointtrack track "frames/*.png" --queries points.csv --model klt --out shot.nk
+    - `pointtrack track clip.mp4`
+    - `pointtrack track clip.mp4 --point 0,310.5,122 --point 0,40,60 --out tracks.json`
+    - `pointtrack track clip.mp4 --grid 30x20 --mask person.png --overlay person.mp4`
+    - `pointtrack track "frames/*.png" --queries points.csv --model klt --out shot.nk`
     """
     asked = _queries(grid, point, query_file, corners, sift, random, frame, margin, box, mask, seed)
     style = make_style(colour, trail, scale)
     target, drawn = _targets(video, out, overlay, pictures=sheet is not None or plot is not None)
-    if not formats.find(target).can_write:
-        raise PointtrackError(f"cannot write {target}: this format can only be read")
-    check_folder(target)
+    _check_track_file(target)
     check_targets(drawn, sheet, plot)
+    read = {"the video": video, "the mask": mask, "the query file": query_file}
+    check_distinct({**read, "the weights": weights}, target, drawn, sheet, plot)
     tracker = load(model, weights, device, **parse_options(option or []))
     opened = open_finite(video)
     began = time.perf_counter()
@@ -137,7 +204,12 @@ def track(
         tracks = tracker.track(opened, asked, both_ways=not forward, progress=progress)
     seconds = time.perf_counter() - began
     tracks.save(target)
-    make_pictures(opened, tracks, style, drawn, sheet, plot, quiet)
+    try:
+        make_pictures(opened, tracks, style, drawn, sheet, plot, quiet)
+    except PointtrackError as problem:
+        raise PointtrackError(f"{problem}; the tracks are in {target}") from problem
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted; the tracks are in {target}.") from None
     files = [str(path) for path in (target, drawn, sheet, plot) if path is not None]
     _report(opened, tracks, model, seconds, files, json)
 
@@ -170,6 +242,12 @@ def _queries(
         raise QueryError(f"--box and --margin go with --grid, not with {given[0]}")
     if mask is not None and given and given[0] in ("--point", "--queries"):
         raise QueryError(f"--mask goes with points that are made up, not with {given[0]}")
+    if frame and given and given[0] in ("--point", "--queries"):
+        raise QueryError(f"--frame goes with points that are made up, not with {given[0]}")
+    if seed and given != ["--random"]:
+        raise QueryError("--seed goes with --random")
+    if mask is not None and not mask.is_file():
+        raise QueryError(f"there is no mask {mask}")
     if point:
         rows = [parse_numbers(text, 3, "--point") for text in point]
         return queries.Queries(rows)  # type: ignore[arg-type]
@@ -185,13 +263,16 @@ def _queries(
     return queries.grid(_grid_size(grid), frame, margin=margin, box=area, mask=mask)
 
 
-def _grid_size(text: str | None) -> int | tuple[int, int]:
+def _grid_size(text: str | None) -> tuple[int, int]:
     if text is None:
-        return _DEFAULT_GRID
+        return _DEFAULT_GRID, _DEFAULT_GRID
     columns, by, rows = text.lower().partition("x")
-    if not columns.isdigit() or (by and not rows.isdigit()):
+    if not columns.isdecimal() or (by and not rows.isdecimal()):
         raise QueryError(f"--grid is a number such as 20, or 30x20, found {text!r}")
-    return (int(columns), int(rows)) if by else int(columns)
+    sides = (int(columns), int(rows if by else columns))
+    if sides[0] * sides[1] > _MOST:
+        raise QueryError(f"--grid {text} is more than {_MOST:,} points")
+    return sides
 
 
 def _targets(
@@ -199,6 +280,8 @@ def _targets(
 ) -> tuple[Path, Path | None]:
     """Where the tracks and the overlay go."""
     if out is not None and not out.is_dir():
+        if not out.suffix:
+            raise PointtrackError(f"{out} is no folder, and without a suffix no track file either")
         return out, overlay
     stem = _stem(video)
     folder = _beside(video) if out is None else out
@@ -207,10 +290,24 @@ def _targets(
     return folder / f"{stem}.tracks.csv", overlay
 
 
+def _check_track_file(path: Path) -> None:
+    """Find out before any work is done whether the tracks can be written."""
+    chosen = formats.find(path)
+    if not chosen.can_write:
+        raise PointtrackError(f"cannot write {path}: this format can only be read")
+    if chosen.name == "parquet":
+        require("pandas", "table")
+        require("pyarrow", "table")
+    check_place(path)
+
+
 def _stem(video: str) -> str:
-    name = Path(video.partition("?")[0].rstrip("/")).name
-    plain = "".join(letter for letter in Path(name).stem if letter not in '*?[]<>:"|%')
-    return plain.strip("._- ") or "video"
+    place = Path(video.partition("?")[0] if "://" in video else video)
+    for name in (place.stem, place.parent.name):  # frames/*.png: frames
+        plain = "".join(letter for letter in name if letter not in '*?[]<>:"|%').strip("._- ")
+        if plain:
+            return plain
+    return "video"
 
 
 def _beside(video: str) -> Path:

@@ -14,6 +14,7 @@ from pointtrack.cli.pictures import (
     ScaleOption,
     SheetOption,
     TrailOption,
+    check_distinct,
     check_targets,
     make_pictures,
     make_style,
@@ -23,8 +24,12 @@ from pointtrack.video import open_finite
 
 
 def view(
-    video: Annotated[str, typer.Argument(help="The video.", show_default=False)],
-    tracks: Annotated[Path, typer.Argument(help="Its tracks, any format.", show_default=False)],
+    video: Annotated[
+        str, typer.Argument(show_default=False, help="The video: what `pointtrack track` takes.")
+    ],
+    tracks: Annotated[
+        Path, typer.Argument(show_default=False, help="Its tracks, in any format that is read.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -47,19 +52,26 @@ def view(
 
     Examples:
 
-        pointtrack view clip.mp4 clip.tracks.csv
-
-        pointtrack view clip.mp4 clip.tracks.csv --sheet sheet.png --plot plot.svg
-
-        pointtrack view clip.mp4 clip.tracks.csv --out big.mp4 --scale 2 --colour identity
+    - `pointtrack view clip.mp4 clip.tracks.csv`
+    - `pointtrack view clip.mp4 clip.tracks.csv --sheet sheet.png --plot plot.svg`
+    - `pointtrack view clip.mp4 clip.tracks.csv --out big.mp4 --scale 2 --colour identity`
     """
     if out is None and sheet is None and plot is None:
-        out = tracks.with_name(f"{tracks.name.partition('.')[0]}.overlay.mp4")
+        out = _beside(tracks)
     style = make_style(colour, trail, scale)
     check_targets(out, sheet, plot)
+    check_distinct({"the video": video, "the track file": tracks}, out, sheet, plot)
     opened = open_finite(video)
     drawn = formats.read(tracks, size=opened.size, fps=opened.fps)
     make_pictures(opened, drawn, style, out, sheet, plot, quiet)
     for path in (out, sheet, plot):
         if path is not None:
             typer.echo(path)
+
+
+def _beside(tracks: Path) -> Path:
+    """``clip.overlay.mp4`` beside ``clip.tracks.csv``."""
+    suffixes = formats.find(tracks).suffixes
+    known = max((s for s in suffixes if tracks.name.lower().endswith(s)), key=len)
+    stem = tracks.name[: -len(known)].removesuffix(".tracks")
+    return tracks.parent / f"{stem or 'video'}.overlay.mp4"

@@ -96,7 +96,7 @@ class ConsistentFlow:
     absolute: float = 0.5
     floor: float = 0.1
     unlike: float = 8.0  # px of standard deviation for patches that have nothing in common
-    alike: float = 0.5  # patches less alike than this count as occluded
+    alike: float = 0.8  # patches less alike than this count as occluded
 
     def sample(self, xy: Points) -> FlowSample:
         there = bilinear(self.forward, xy, outside=None)

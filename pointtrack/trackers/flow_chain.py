@@ -1,7 +1,8 @@
 """Optical flow from each frame to the next, chained: the oldest way to track every point.
 
 The position moves by the flow read bilinearly under it. Where forward and backward flow do
-not agree the point counts as occluded; see Sundaram, Brox and Keutzer, ECCV 2010.
+not agree the point counts as occluded, and stays so: the chain goes on with what covers it.
+See Sundaram, Brox and Keutzer, ECCV 2010.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class FlowChainTracker(Tracker):
 
 
 class FlowChainSession(Session):
-    """Per point: position at the working size and the variance its chain has gathered."""
+    """Per point: position at the working size, and what its chain has gathered: its standard
+    deviation and the worst occlusion. A point that was covered once is on what covered it."""
 
     def __init__(self, source: FlowSource[Any], working: WorkingSize, keep: bool):
         super().__init__(keep)
@@ -58,6 +60,7 @@ class FlowChainSession(Session):
         self._before: Any = None
         self._at = np.empty((0, 2), np.float32)  # K 2
         self._sigma = np.empty(0, np.float32)  # K
+        self._occlusion = np.empty(0, np.float32)  # K
 
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._before = self._source.prepare(self._working.shrink(frame))
@@ -65,10 +68,13 @@ class FlowChainSession(Session):
     def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
         at = geometry.resize_points(xy, self._size(), self._working.of(self._size()))
         self._at = np.concatenate([self._at, at.astype(np.float32)])
-        self._sigma = np.concatenate([self._sigma, np.zeros(len(xy), np.float32)])
+        fresh = np.zeros(len(xy), np.float32)
+        self._sigma = np.concatenate([self._sigma, fresh])
+        self._occlusion = np.concatenate([self._occlusion, fresh])
 
     def _keep(self, rows: Flags) -> None:
         self._at, self._sigma = self._at[rows], self._sigma[rows]
+        self._occlusion = self._occlusion[rows]
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
         now = self._source.prepare(self._working.shrink(frame))
@@ -78,9 +84,10 @@ class FlowChainSession(Session):
         flow, occlusion, sigma = self._source.between(before, now).sample(self._at)
         self._at = (self._at + flow).astype(np.float32)
         self._sigma = np.hypot(self._sigma, sigma).astype(np.float32)
+        self._occlusion = np.maximum(self._occlusion, occlusion).astype(np.float32)
         size = self._working.of(self._size())
-        visible = (occlusion <= 0.5) & geometry.inside(self._at, size)
-        confidence = visible * (1 - occlusion) * within_reach(self._sigma, size[0])
+        visible = (self._occlusion <= 0.5) & geometry.inside(self._at, size)
+        confidence = visible * (1 - self._occlusion) * within_reach(self._sigma, size[0])
         xy = geometry.resize_points(self._at, size, self._size())
         return xy.astype(np.float32), visible, confidence.astype(np.float32)
 

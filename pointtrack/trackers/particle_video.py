@@ -50,7 +50,7 @@ class ParticleVideoTracker(Tracker):
     Parameters
     ----------
     flow
-        ``"dis"``, ``"dis_medium"``, ``"dis_ultrafast"`` or a `FlowSource`.
+        ``"dis_fast"``, ``"dis_fine"``, ``"dis_medium"`` or a `FlowSource`.
     longest
         Working size: longer side of the frames in pixels.
     spacing

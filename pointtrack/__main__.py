@@ -1,0 +1,5 @@
+"""``python -m pointtrack``: the command line."""
+
+from pointtrack.cli import main
+
+main()
