@@ -28,6 +28,7 @@ from pointtrack.files import reason
 from pointtrack.geometry import Size, inside
 from pointtrack.video import Video
 
+_FRAMES = 2**24  # beyond, float32 does not hold every frame number
 _LARGEST = float(np.finfo(np.float32).max)
 
 Box = tuple[float, float, float, float]
@@ -396,6 +397,8 @@ def _rows(txy: ArrayLike) -> NDArray[np.float32]:
             raise QueryError(f"query {row} is {values.tolist()}; every number must be finite")
         if values[0] < 0 or values[0] != np.round(values[0]):
             raise QueryError(f"query {row} is at frame {values[0]:g}; a frame is 0, 1, 2, ...")
+        if values[0] >= _FRAMES:
+            raise QueryError(f"query {row} is at frame {values[0]:.0f}; at most {_FRAMES - 1}")
     return given.astype(np.float32)
 
 

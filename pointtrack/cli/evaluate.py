@@ -11,7 +11,6 @@ from pointtrack.cli.shared import (
     JsonOption,
     ModelOption,
     QuietOption,
-    load,
     messages,
     parse_options,
     progress_bar,
@@ -29,6 +28,7 @@ from pointtrack.evaluation.report import (
     write_csv,
     write_json,
 )
+from pointtrack.trackers import load
 
 DataArgument = Annotated[
     Path,

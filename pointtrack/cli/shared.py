@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from pointtrack import trackers
 from pointtrack.errors import PointtrackError
-from pointtrack.trackers import Progress, Tracker
+from pointtrack.trackers import Progress
 
 # Answers go to standard output, everything about the work to standard error.
 console = Console()
@@ -85,39 +84,6 @@ def progress_bar(description: str, quiet: bool = False) -> Iterator[Progress]:
             bars.update(task, completed=done, total=total, rate=rate, left=left)
 
         yield report
-
-
-def load(name: str, weights: str | None, device: str, **options: Any) -> Tracker:
-    """`pointtrack.load` for options that were typed.
-
-    Raises
-    ------
-    PointtrackError
-        Also when an option is of another type than its default.
-    """
-    try:
-        tracker = trackers.load(name, weights, device, **options)
-    except TypeError:
-        _check_types(trackers.load(name, weights, device), options)
-        raise
-    _check_types(tracker, options)
-    return tracker
-
-
-def _check_types(tracker: Tracker, options: dict[str, Any]) -> None:
-    known = inspect.signature(type(tracker)).parameters
-    for option in options.keys() & known.keys():
-        value, usual = options[option], known[option].default
-        if value is None and "None" in str(known[option].annotation):
-            continue
-        kinds = (int, float) if type(usual) is float else type(usual)
-        if type(usual) in (bool, int, float, str) and (
-            not isinstance(value, kinds) or isinstance(value, bool) != isinstance(usual, bool)
-        ):
-            raise PointtrackError(
-                f"the option {option} of {tracker.card.name} must be like {usual!r}, "
-                f"found {value!r}"
-            )
 
 
 def parse_options(given: Sequence[str]) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from pointtrack.cli.shared import (
     JsonOption,
     ModelOption,
     QuietOption,
-    load,
     messages,
     parse_numbers,
     parse_options,
@@ -37,7 +36,7 @@ from pointtrack.cli.shared import (
 )
 from pointtrack.errors import PointtrackError, QueryError, require
 from pointtrack.queries import QueryLike
-from pointtrack.trackers import DEFAULT_MODEL
+from pointtrack.trackers import DEFAULT_MODEL, load
 from pointtrack.tracks import Tracks
 from pointtrack.video import Video, open_finite
 

@@ -285,12 +285,12 @@ def _differ(old: Queries | None, new: Queries, point: int) -> bool:
 
 
 class Ticker:
-    """Counts steps of work for a progress callback."""
+    """Counts frames of work for a progress callback."""
 
     def __init__(self, progress: Progress | None, total: int):
         self._progress, self._total, self._done = progress, total, 0
 
-    def __call__(self) -> None:
-        self._done += 1
+    def __call__(self, frames: int = 1) -> None:
+        self._done += frames
         if self._progress is not None:
             self._progress(self._done, self._total)

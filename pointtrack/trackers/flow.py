@@ -174,7 +174,7 @@ def _widened(picture: NDArray[Any]) -> NDArray[Any]:
 
 def flow_source(flow: str | FlowSource[Any]) -> FlowSource[Any]:
     """A flow source by name (``"dis_fast"``, ``"dis_fine"``, ``"dis_medium"``) or as given."""
-    if not isinstance(flow, str):
+    if hasattr(flow, "prepare") and hasattr(flow, "between"):
         return flow
     known = {f"dis_{preset}": preset for preset in _PRESETS}
     if flow not in known:

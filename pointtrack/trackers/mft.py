@@ -67,7 +67,8 @@ class MftTracker(Tracker):
     ):
         if hidden not in ("nearest", "query"):
             raise PointtrackError(f"hidden must be nearest or query, found {hidden!r}")
-        if not deltas or min(deltas) < 1 or len(set(deltas)) < len(deltas):
+        whole = all(isinstance(delta, int) for delta in deltas)
+        if not deltas or not whole or min(deltas) < 1 or len(set(deltas)) < len(deltas):
             raise PointtrackError(f"deltas must be different positive numbers, found {deltas}")
         self._source = flow_source(flow)
         self._deltas = tuple(sorted(deltas))

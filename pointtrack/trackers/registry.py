@@ -78,25 +78,31 @@ def load(
     if weights is not None:
         raise WeightsError(f"{name} learns nothing and takes no weights, found {weights!r}")
     kind = _CLASSICAL[name]
-    known = _option_names(kind)
+    known = _options(kind)
     for option in options:
         if option not in known:
-            raise PointtrackError(_unknown(f"option of {name}", option, known))
+            raise PointtrackError(_unknown(f"option of {name}", option, list(known)))
+        _check_type(name, known[option], options[option])
     return kind(**options)
 
 
-def _option_names(kind: type[Tracker]) -> list[str]:
-    if "__init__" not in vars(kind):
-        return []
-    return [p for p in inspect.signature(kind).parameters if p != "self"]
+def _check_type(model: str, parameter: inspect.Parameter, value: Any) -> None:
+    """Options come from a command line too, where 3 and "3" are easily confused."""
+    usual = parameter.default
+    kinds = {float: (int, float), tuple: (tuple, list)}.get(type(usual), type(usual))
+    if type(usual) not in (bool, int, float, str, tuple) or "|" in str(parameter.annotation):
+        return
+    if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(usual, bool):
+        raise PointtrackError(
+            f"the option {parameter.name} of {model} must be like {usual!r}, found {value!r}"
+        )
+
+
+def _options(kind: type[Tracker]) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(kind).parameters) if "__init__" in vars(kind) else {}
 
 
 def _unknown(what: str, found: str, known: list[str]) -> str:
     close = difflib.get_close_matches(found, known, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    listed = ", ".join(known) if known else "none"
-    return (
-        f"there is no {what} {found!r}{hint} There are: {listed}"
-        if close
-        else (f"there is no {what} {found!r}; there are: {listed}")
-    )
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"there is no {what} {found!r}{hint}; there are: {', '.join(known) or 'none'}"

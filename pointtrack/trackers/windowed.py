@@ -8,7 +8,6 @@ overlap. Only one window of frames is held at a time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,7 +96,7 @@ class WindowedTracker(Tracker):
             # Backwards: only windows that some query lies behind.
             until, last = 0 if both_ways else int(t[needed].min()), int(t[needed].max())
             back_spans = [s for s in spans if s.start <= last and s.stop > until][::-1]
-        tick = Ticker(progress, len(ahead_spans) + len(back_spans))
+        tick = Ticker(progress, sum(map(len, [*ahead_spans, *back_spans])))
         ahead = self._sweep(video, queries, ahead_spans, 1, np.ones(len(t), bool), tick)
         back = self._sweep(video, queries, back_spans, -1, needed, tick)
         result = blend(_latest(ahead, queries, 1), _latest(back, queries, -1), queries)
@@ -117,7 +116,7 @@ class WindowedTracker(Tracker):
         spans: list[range],
         direction: int,
         rows: Flags,
-        tick: Callable[[], None],
+        tick: Ticker,
     ) -> Paths:
         """Answer window after window; one row an observation."""
         paths = Paths.empty(len(queries.txy), len(video))
@@ -135,7 +134,7 @@ class WindowedTracker(Tracker):
                 local = asked[chosen] - np.array([span.start, 0, 0], np.float32)
                 answer = self._method.track_clip(held.read(span), local)
                 _fade_in(paths, chosen, span, answer, direction)
-            tick()
+            tick(len(span))
         return paths
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pointtrack.errors import VideoError
 from pointtrack.video.source import Frame, to_rgb
 
-_PATIENCE = 30.0  # seconds to wait for a server's next bytes
+_PATIENCE = 10.0  # seconds to wait for a server's next bytes
 
 # From the matrix numbers of ITU-T H.273, which files hold, to swscale's. Untagged and exotic
 # ones are read as BT.601, as FFmpeg does; swscale refuses some of them.
