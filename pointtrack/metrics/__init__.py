@@ -3,7 +3,7 @@
 One module a family: ``tapvid``, ``redetection`` (AJ-RD), ``pointodyssey`` (with CoTracker's,
 Track-On's, EgoPoints' and PIPs' evaluators), ``pose`` (BADJA, JHMDB), ``breakdown`` (accuracy
 by threshold, time and occlusion), ``statistics`` (means and intervals over videos) and
-``visibility`` (PointOdyssey's depth test).
+``visibility`` (PointOdyssey's depth test). ``tapvid3d`` scores tracks in space.
 """
 
 from __future__ import annotations
@@ -64,6 +64,13 @@ from pointtrack.metrics.tapvid import (
     tapvid_metrics,
     tapvid_metrics_per_track,
 )
+from pointtrack.metrics.tapvid3d import (
+    TAPVID3D_SCALINGS,
+    tapvid3d_intrinsics,
+    tapvid3d_metrics,
+    tapvid3d_metrics_per_track,
+    tapvid3d_total,
+)
 from pointtrack.metrics.visibility import (
     camera_from_blender,
     depth_buffer_visibility,
@@ -74,6 +81,7 @@ __all__ = [
     "DISTANCE_EDGES",
     "OCCLUSION_EDGES",
     "PROTOCOL_SIZE",
+    "TAPVID3D_SCALINGS",
     "THRESHOLDS",
     "TIME_EDGES",
     "FullSequence",
@@ -118,6 +126,10 @@ __all__ = [
     "resized_mask_areas",
     "returned_frames",
     "surviving",
+    "tapvid3d_intrinsics",
+    "tapvid3d_metrics",
+    "tapvid3d_metrics_per_track",
+    "tapvid3d_total",
     "tapvid_metrics",
     "tapvid_metrics_per_track",
     "time_since_query",
