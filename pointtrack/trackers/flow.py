@@ -33,6 +33,9 @@ _PRESETS = {
 }
 _DIS_PATCH = 8  # px, in all of these
 _DIS_LEAST = 12  # px a side that OpenCV can search in
+_COARSE = 4  # every so many pixels an earlier flow is looked at
+_ASTRAY = 2.0  # px by which it may miss where it started
+_FILL = 8.0  # of these coarse pixels: how far around is looked for a better one
 
 
 class Flow(Protocol):
@@ -141,7 +144,8 @@ class DisFlow:
     def between(self, left: Grey, right: Grey, like: Flow | None = None) -> ConsistentFlow:
         forward = backward = None
         if isinstance(like, ConsistentFlow):
-            forward, backward = like.forward, like.backward
+            forward = _settled(like.forward, like.backward)
+            backward = _settled(like.backward, like.forward)
         there = self._search(left, right, forward)
         return ConsistentFlow(there, self._search(right, left, backward), left, right)
 
@@ -164,6 +168,27 @@ class DisFlow:
         coarsest = min(math.log2(most / (4 * _DIS_PATCH)) + 0.5, math.log2(least / _DIS_PATCH))
         matcher.setFinestScale(min(matcher.getFinestScale(), max(0, int(coarsest))))
         return matcher
+
+
+def _settled(flow: Field, opposite: Field) -> Field:
+    """A flow that a search may begin at: what does not come back is filled from around it.
+
+    A search that begins astray stays astray, so what was covered for a while would be lost
+    for good. The search begins coarsely, so a part of the resolution is enough.
+    """
+    height, width = flow.shape[:2]
+    size = max(1, width // _COARSE), max(1, height // _COARSE)
+    there = cv2.resize(flow, size, interpolation=cv2.INTER_NEAREST)
+    back = cv2.resize(opposite, size, interpolation=cv2.INTER_NEAREST)
+    column, row = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in size))
+    x = column + there[..., 0] * np.float32(size[0] / width)
+    y = row + there[..., 1] * np.float32(size[1] / height)
+    met = cv2.remap(back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    good = (np.square(there + met).sum(axis=2) < _ASTRAY**2).astype(np.float32)  # h w
+    share = np.maximum(cv2.GaussianBlur(good, (0, 0), _FILL), 1e-6)
+    around = cv2.GaussianBlur(there * good[..., None], (0, 0), _FILL) / share[..., None]
+    filled = np.where(good[..., None] > 0, there, around).astype(np.float32)
+    return np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def _widened(picture: NDArray[Any]) -> NDArray[Any]:
@@ -223,7 +248,9 @@ class WorkingSize:
 
     def __init__(self, longest: int):
         if longest < 16:
-            raise PointtrackError(f"the working size must be at least 16 px, found {longest}")
+            raise PointtrackError(
+                f"longest, the working size, must be at least 16 px, found {longest}"
+            )
         self._longest = longest
 
     def of(self, size: Size) -> Size:

@@ -65,7 +65,7 @@ class FlowChainSession(Session):
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._before = self._source.prepare(self._working.shrink(frame))
 
-    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+    def _begin(self, xy: Points) -> None:
         at = geometry.resize_points(xy, self._size(), self._working.of(self._size()))
         self._at = np.concatenate([self._at, at.astype(np.float32)])
         fresh = np.zeros(len(xy), np.float32)

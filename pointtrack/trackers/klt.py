@@ -77,7 +77,7 @@ class KltSession(Session):
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._grey = _grey(frame)
 
-    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+    def _begin(self, xy: Points) -> None:
         self._templates.add(self._grey, xy)
         self._lost = np.concatenate([self._lost, np.zeros(len(xy), bool)])
 

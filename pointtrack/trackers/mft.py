@@ -70,6 +70,8 @@ class MftTracker(Tracker):
         whole = all(isinstance(delta, int) for delta in deltas)
         if not deltas or not whole or min(deltas) < 1 or len(set(deltas)) < len(deltas):
             raise PointtrackError(f"deltas must be different positive numbers, found {deltas}")
+        if templates < 0:
+            raise PointtrackError(f"templates must not be negative, found {templates}")
         self._source = flow_source(flow)
         self._deltas = tuple(sorted(deltas))
         self._working = WorkingSize(longest)
@@ -111,7 +113,7 @@ class MftSession(Session):
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._frames[self.frame] = self._source.prepare(self._working.shrink(frame))
 
-    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+    def _begin(self, xy: Points) -> None:
         self._templates[self.frame] = self._frames[self.frame]
         ring = np.zeros((len(xy), self._ring, 4), np.float32)
         ring[:, self.frame % self._ring, :2] = self._to_work(xy)

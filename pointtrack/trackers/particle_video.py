@@ -163,7 +163,7 @@ class ParticleVideoSession(Session):
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._sweep.start(self._working.shrink(frame))
 
-    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+    def _begin(self, xy: Points) -> None:
         at = geometry.resize_points(xy, self._size(), self._working.of(self._size()))
         self._particle = np.concatenate([self._particle, self._sweep.insert(at)])
         self._at = np.concatenate([self._at, at])

@@ -41,8 +41,7 @@ def read(grey: Grey, xy: Array, offsets: Array, warp: Array | None = None) -> Ar
 
 def contrast(patches: Array) -> Array:
     """How much there is to see in each patch ``(K, P)``, noise included; ``(K, 1)``."""
-    variance = np.asarray(patches.var(axis=1, keepdims=True), np.float32) + _NOISE**2
-    return np.sqrt(patches.shape[1] * variance, dtype=np.float32)
+    return _length(_centred(patches))
 
 
 def normalised(patches: Array) -> Array:
@@ -51,12 +50,21 @@ def normalised(patches: Array) -> Array:
     The last entry stands for the noise: where a patch holds little but noise it dominates, so
     that two flat patches count as alike instead of as uncorrelated.
     """
+    centred = _centred(patches)
+    centred /= _length(centred)
+    return centred
+
+
+def _centred(patches: Array) -> Array:
     area = patches.shape[1]
-    unit = np.empty((len(patches), area + 1), np.float32)
-    np.subtract(patches, patches.mean(axis=1, keepdims=True), out=unit[:, :area])
-    unit[:, area] = _NOISE * np.sqrt(area)
-    unit /= contrast(patches)
-    return unit
+    centred = np.empty((len(patches), area + 1), np.float32)
+    np.subtract(patches, patches.mean(axis=1, keepdims=True), out=centred[:, :area])
+    centred[:, area] = _NOISE * np.sqrt(area)
+    return centred
+
+
+def _length(centred: Array) -> Array:
+    return np.sqrt(np.einsum("kp,kp->k", centred, centred))[:, None]
 
 
 def correlation(left: Array, right: Array) -> Array:

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,7 +69,6 @@ class Session(ABC):
         self._ids = np.empty(0, np.int64)
         self._now: Estimate = _nothing()
         self._waiting: dict[int, tuple[float, float]] = {}
-        self._last: NDArray[np.uint8] | None = None
         self._history = _History() if keep else None
 
     # -- what a user calls -----------------------------------------------------------------
@@ -124,9 +122,8 @@ class Session(ABC):
         if point in self._waiting:
             self._waiting[point] = (float(position[0, 0]), float(position[0, 1]))
             return
-        assert self._last is not None
         self._retain(self._ids != point)
-        self._admit(self._last, np.array([point], np.int64), position)
+        self._admit(np.array([point], np.int64), position)
         if self._history is not None:
             self._history.observe(point, self.frame, position[0])
 
@@ -150,12 +147,11 @@ class Session(ABC):
         if self._waiting:
             ids = np.array(list(self._waiting), np.int64)
             xy = np.array(list(self._waiting.values()), np.float32)
-            self._admit(frame, ids, xy)
+            self._admit(ids, xy)
             self._waiting.clear()
             if self._history is not None:
                 for i, position in zip(ids, xy, strict=True):
                     self._history.observe(int(i), self.frame, position)
-        self._remember(frame)
         order = np.argsort(self._ids, kind="stable")
         xy, visible, confidence = self._now
         now = Step(self.frame, self._ids[order], xy[order], visible[order], confidence[order])
@@ -182,7 +178,6 @@ class Session(ABC):
         """Forget frames and points. A session may also be used in a ``with`` block."""
         self._retain(np.zeros(len(self._ids), bool))
         self._waiting.clear()
-        self._last = None
 
     def __enter__(self) -> Session:
         return self
@@ -206,7 +201,7 @@ class Session(ABC):
         """Move all points from the frame before to this one (there may be none)."""
 
     @abstractmethod
-    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+    def _begin(self, xy: Points) -> None:
         """Append state for new points at ``xy`` (K, 2) on the current frame."""
 
     @abstractmethod
@@ -233,14 +228,8 @@ class Session(ABC):
             )
         self.frame += 1
 
-    def _remember(self, frame: NDArray[np.uint8]) -> None:
-        if self._last is None:
-            self._last = frame.copy()
-        else:
-            np.copyto(self._last, frame)
-
-    def _admit(self, frame: NDArray[np.uint8], ids: NDArray[Any], xy: Points) -> None:
-        self._begin(frame, xy)
+    def _admit(self, ids: NDArray[np.int64], xy: Points) -> None:
+        self._begin(xy)
         self._ids = np.concatenate([self._ids, ids])
         sure = np.ones(len(ids), bool)
         self._now = _append(self._now, (xy, sure, sure.astype(np.float32)))

@@ -33,7 +33,7 @@ class StaticSession(Session):
     def _start(self, frame: NDArray[np.uint8]) -> None:
         pass
 
-    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+    def _begin(self, xy: Points) -> None:
         pass
 
     def _keep(self, rows: Flags) -> None:

@@ -151,7 +151,7 @@ class WindowedSession(Session):
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._frames.append(frame.copy())
 
-    def _begin(self, frame: NDArray[np.uint8], xy: Points) -> None:
+    def _begin(self, xy: Points) -> None:
         rows = np.column_stack([np.full(len(xy), self.frame), xy]).astype(np.float32)
         self._asked = np.concatenate([self._asked, rows])
 
