@@ -91,15 +91,14 @@ class KltSession(Session):
         if len(old) == 0:
             return self._now
         new, error = self._match(before, old)
-        likeness = self._templates.likeness(self._grey, new, np.ones(len(new), bool))
+        likeness = self._templates.likeness(self._grey, new)
         held = (error <= self._error) & (likeness >= _LIKE)
         moved = ~held
         if moved.any():
             new[moved] = old[moved] + self._drift(old, new, held, likeness)
+            likeness[moved] = self._templates.likeness(self._grey, new[moved], moved)
         if self._anchor and self.frame % self._anchor == 0:
-            new = self._reanchor(new, held)
-            moved[:] = True
-        likeness[moved] = self._templates.likeness(self._grey, new[moved], moved)
+            new, likeness = self._reanchor(new, likeness, held)
         # A lost point needs more to be taken up again than a held one to be kept.
         self._lost = likeness < np.where(held, _LIKE, _ALIKE)
         assert self.size is not None
@@ -140,15 +139,17 @@ class KltSession(Session):
         near = np.square(anchors).sum(axis=1) - 2 * (lost @ anchors.T)  # L H
         count = min(_NEIGHBOURS, len(anchors))
         nearest = np.argpartition(near, count - 1, axis=1)[:, :count]
-        return np.median((new[held] - anchors)[nearest], axis=1).astype(np.float32)
+        steps = np.sort((new[held] - anchors)[nearest], axis=1)  # L 8 2
+        middle = steps[:, (count - 1) // 2] + steps[:, count // 2]  # twice their median
+        return np.asarray(middle / 2, np.float32)
 
-    def _reanchor(self, xy: Points, held: Flags) -> Points:
-        aligned, likeness = self._templates.align(self._grey, xy)
+    def _reanchor(self, xy: Points, likeness: Values, held: Flags) -> tuple[Points, Values]:
+        aligned, alike = self._templates.align(self._grey, xy)
         gap = np.linalg.norm(aligned - xy, axis=1)
         reach = np.where(held, 0.1, 0.25) * self._window[0]
-        taken = (likeness >= _ALIKE) & (gap <= reach)
+        taken = (alike >= _ALIKE) & (gap <= reach)
         self._templates.accept(taken)
-        return np.where(taken[:, None], aligned, xy).astype(np.float32)
+        return np.where(taken[:, None], aligned, xy), np.where(taken, alike, likeness)
 
 
 def _grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

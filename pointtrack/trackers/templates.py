@@ -62,9 +62,11 @@ class Templates:
         self._patch, self._solve = self._patch[rows], self._solve[rows]
         self._warp = self._warp[rows]
 
-    def likeness(self, grey: Grey, xy: Array, rows: NDArray[np.bool_]) -> Array:
-        """Normalised correlation ``(R,)`` of the patches of ``rows (K,)`` with the picture at
-        ``xy (R, 2)``."""
+    def likeness(
+        self, grey: Grey, xy: Array, rows: NDArray[np.bool_] | slice = slice(None)
+    ) -> Array:
+        """Normalised correlation ``(R,)`` of the patches of ``rows``, or of all, with the
+        picture at ``xy (R, 2)``."""
         return correlation(self._patch[rows], self._seen(grey, xy, self._warp[rows]))
 
     def align(self, grey: Grey, xy: Array) -> tuple[Array, Array]:
