@@ -20,6 +20,7 @@ from pointtrack.cli.convert import convert
 from pointtrack.cli.evaluate import evaluate
 from pointtrack.cli.models import models
 from pointtrack.cli.shared import Interrupted, messages
+from pointtrack.cli.synth import app as synth
 from pointtrack.cli.track import track
 from pointtrack.cli.view import view
 from pointtrack.errors import PointtrackError
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 for _verb in (track, view, models, evaluate, compare, convert):
     app.command()(_verb)
+app.add_typer(synth)
 
 
 @app.callback(invoke_without_command=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
 from pointtrack.trackers.base import Tracker
+from pointtrack.trackers.patches import Grey
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
 from pointtrack.trackers.templates import Templates
 from pointtrack.weights import ModelCard
@@ -115,15 +116,30 @@ class KltSession(Session):
         rows = np.flatnonzero(~self._lost)
         if len(rows) == 0:
             return new, error
-        options = {"winSize": self._window, "maxLevel": self._levels, "criteria": _CRITERIA}
         start = old[rows]
-        found, there, _ = cv2.calcOpticalFlowPyrLK(before, self._grey, start, None, **options)  # type: ignore[call-overload]
-        again, back, _ = cv2.calcOpticalFlowPyrLK(self._grey, before, found, None, **options)  # type: ignore[call-overload]
-        kept = (there[:, 0] == 1) & (back[:, 0] == 1)
+        found, there = self._follow(before, self._grey, start, self._levels)
+        again, back = self._follow_back(before, found, start)
+        kept = there & back
         gap = again - start
         error[rows[kept]] = np.hypot(gap[kept, 0], gap[kept, 1])
         new[rows] = found
         return new, error
+
+    def _follow_back(self, before: Grey, found: Points, start: Points) -> tuple[Points, Flags]:
+        """The way back is as long as the way there: short ones need few pyramid levels."""
+        again, back = np.empty_like(start), np.zeros(len(start), bool)
+        levels = min(1, self._levels)
+        near = np.abs(found - start).max(axis=1) <= self._window[0] / 4 * 2**levels
+        for part, most in ((near, levels), (~near, self._levels)):
+            if part.any():
+                again[part], back[part] = self._follow(self._grey, before, found[part], most)
+        return again, back
+
+    def _follow(self, left: Grey, right: Grey, xy: Points, levels: int) -> tuple[Points, Flags]:
+        moved, status, _ = cv2.calcOpticalFlowPyrLK(  # type: ignore[call-overload]
+            left, right, xy, None, winSize=self._window, maxLevel=levels, criteria=_CRITERIA
+        )
+        return moved, status[:, 0] == 1
 
     def _drift(self, old: Points, new: Points, held: Flags, likeness: Values) -> Points:
         """How points that are not held move: like the nearest ones that are; (L, 2)."""
