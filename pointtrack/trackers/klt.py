@@ -126,9 +126,12 @@ class KltSession(Session):
         return new, error
 
     def _follow_back(self, before: Grey, found: Points, start: Points) -> tuple[Points, Flags]:
-        """The way back is as long as the way there: short ones need few pyramid levels."""
+        """The way back is as long as the way there: short ones do without the coarsest level.
+
+        Not with fewer: a search that can only look near its start forgives wrong matches.
+        """
         again, back = np.empty_like(start), np.zeros(len(start), bool)
-        levels = min(1, self._levels)
+        levels = min(2, self._levels)
         near = np.abs(found - start).max(axis=1) <= self._window[0] / 4 * 2**levels
         for part, most in ((near, levels), (~near, self._levels)):
             if part.any():
