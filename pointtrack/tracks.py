@@ -146,7 +146,7 @@ class Tracks:
         """
         if points is None:
             return self
-        rows = self._rows(points)
+        rows = self.rows(points)
         queries = self.queries
         if queries is not None:
             queries = _select_queries(queries, rows) if len(set(rows)) == len(rows) else None
@@ -377,7 +377,8 @@ class Tracks:
         if min(self.size) < 1:
             raise PointtrackError("these tracks do not know the size of their video")
 
-    def _rows(self, points: _Index | Sequence[str]) -> list[int]:
+    def rows(self, points: _Index | Sequence[str]) -> list[int]:
+        """The row of each point chosen by index, slice, mask ``(N,)`` or name; as `select`."""
         if isinstance(points, slice):
             return list(range(len(self))[points])
         index = np.atleast_1d(np.asarray(points))

@@ -28,7 +28,7 @@ from pointtrack.evaluation.report import (
     write_csv,
     write_json,
 )
-from pointtrack.trackers import load
+from pointtrack.trackers import DEFAULT_MODEL, load
 
 DataArgument = Annotated[
     Path,
@@ -83,7 +83,7 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or 
 
 def evaluate(
     data: DataArgument,
-    model: ModelOption = "mft",
+    model: ModelOption = DEFAULT_MODEL,
     weights: Annotated[
         str | None, typer.Option("--weights", help="For models that learn: a file or a name.")
     ] = None,

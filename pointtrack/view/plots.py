@@ -63,7 +63,7 @@ def plot_tracks(
     check_suffix(path)
     if colour not in ("position", "identity"):
         raise PointtrackError(f"colour must be position or identity, found {colour!r}")
-    rows = _default_rows(tracks) if points is None else tracks._rows(points)
+    rows = _default_rows(tracks) if points is None else tracks.rows(points)
     if not rows or tracks.num_frames == 0:
         raise PointtrackError("there are no tracks to plot")
     chosen = tracks.select(rows)
