@@ -58,6 +58,9 @@ def hand_over(pipe: Path, content: bytes | None) -> None:
     if content is not None:
         os.write(end, content)
         os.close(end)
+    else:
+        # A signal between the opening and the read would be seen only when the read ends.
+        time.sleep(0.2)
 
 
 def wait_for(path: Path) -> None:
