@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pointtrack.datasets.clip import Clip, Dataset, Entry
+from pointtrack.datasets.clip import Clip, Dataset, Entry, FrameMaps
 from pointtrack.datasets.folder import FolderDataset, videos_in
 from pointtrack.datasets.frames import resize_frames
 from pointtrack.datasets.tapvid import PICKLE_SUFFIXES, TapVidDataset, pickles_in
@@ -17,6 +17,7 @@ __all__ = [
     "Dataset",
     "Entry",
     "FolderDataset",
+    "FrameMaps",
     "TapVidDataset",
     "open_dataset",
     "resize_frames",

@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pointtrack.camera import Camera
 from pointtrack.errors import FormatError
 from pointtrack.queries import Queries
 from pointtrack.video import Video
 
 
+class FrameMaps(Sequence[NDArray[Any]]):
+    """One ``(H, W)`` map a frame, such as depth; read only when asked for.
+
+    Parameters
+    ----------
+    count
+        Number of frames, T.
+    load
+        Reads the map of one frame, 0 to T - 1.
+    """
+
+    def __init__(self, count: int, load: Callable[[int], NDArray[Any]]):
+        self._count, self._load = count, load
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, frame: Any) -> Any:
+        if isinstance(frame, slice):
+            return [self._load(t) for t in range(self._count)[frame]]
+        return self._load(range(self._count)[frame])
+
+
 @dataclass(frozen=True, eq=False)
 class Clip:
     """A video and the true tracks of N points over its T frames.
+
+    N may be 0 where a data set has masks only.
 
     Attributes
     ----------
@@ -36,6 +62,17 @@ class Clip:
     queries : Queries or None
         Where the data set itself asks for the points, one observation a track, in the order
         of the tracks.
+    xyz : ndarray or None
+        ``(N, T, 3)`` float64, the same points in the world's coordinates.
+    depth : sequence or None
+        A map ``(H, W)`` float32 a frame: distance along the optical axis in the data set's
+        unit (metres where it says so); infinite where there is nothing.
+    masks : sequence or None
+        A map ``(H, W)`` of integers a frame: 0 background, else the number of an instance.
+    camera : Camera or None
+        Projects `xyz` to `xy`.
+    extra : mapping
+        What else a data set's own metrics need, as its reader says.
 
     Raises
     ------
@@ -50,10 +87,15 @@ class Clip:
     visible: NDArray[np.bool_]
     valid: NDArray[np.bool_] = None  # type: ignore[assignment]
     queries: Queries | None = None
+    xyz: NDArray[np.float64] | None = None
+    depth: Sequence[NDArray[np.float32]] | None = None
+    masks: Sequence[NDArray[np.integer]] | None = None
+    camera: Camera | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         xy = np.asarray(self.xy, np.float64)
-        if xy.ndim != 3 or xy.shape[2] != 2 or len(xy) == 0:
+        if xy.ndim != 3 or xy.shape[2] != 2:
             raise FormatError(f"points have shape {xy.shape}, expected (N, T, 2)")
         if xy.shape[1] != len(self.video):
             raise FormatError(
@@ -75,8 +117,20 @@ class Clip:
                 f"there are {len(self.queries.txy)} queries of {len(self.queries)} points, "
                 f"expected one for each of the {len(xy)} tracks"
             )
-        for field, value in (("xy", xy), ("visible", visible), ("valid", valid)):
-            object.__setattr__(self, field, value)
+        self._check_space(xy)
+        for name, value in (("xy", xy), ("visible", visible), ("valid", valid)):
+            object.__setattr__(self, name, value)
+
+    def _check_space(self, xy: NDArray[np.float64]) -> None:
+        frames = xy.shape[1]
+        if self.xyz is not None and self.xyz.shape != (*xy.shape[:2], 3):
+            raise FormatError(
+                f"xyz has shape {self.xyz.shape}, expected {(*xy.shape[:2], 3)} as xy's"
+            )
+        for name in ("depth", "masks", "camera"):
+            given = getattr(self, name)
+            if given is not None and len(given) != frames:
+                raise FormatError(f"{name} has {len(given)} frames, expected the video's {frames}")
 
     def __len__(self) -> int:
         """Number of tracks, N."""

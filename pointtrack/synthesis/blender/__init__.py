@@ -1,0 +1,1 @@
+"""Scenes made and rendered by Blender, in PointOdyssey's on-disk format."""

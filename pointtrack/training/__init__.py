@@ -1,0 +1,1 @@
+"""Feeding and training the networks: samplers, augmentations, shards, losses."""
