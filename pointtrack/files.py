@@ -49,6 +49,19 @@ def atomic_path(target: PathLike, error: type[PointtrackError] = FormatError) ->
         temporary.unlink(missing_ok=True)
 
 
+def cache_folder() -> Path:
+    """Where downloads and what can be made again are kept: ``POINTTRACK_CACHE``, or the user's.
+
+    That is ``~/.cache/pointtrack``, or ``pointtrack`` below ``XDG_CACHE_HOME``. It need not
+    exist.
+    """
+    named = os.environ.get("POINTTRACK_CACHE")
+    if named:
+        return Path(named).expanduser()
+    common = os.environ.get("XDG_CACHE_HOME")
+    return (Path(common) if common else Path.home() / ".cache") / "pointtrack"
+
+
 def reason(problem: OSError) -> str:
     """The operating system's own words for a problem, without error number and path."""
     return (problem.strerror or str(problem)).lower()

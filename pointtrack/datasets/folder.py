@@ -5,7 +5,9 @@ The rule, for a folder:
 - ``NAME.mp4`` (or any other video suffix) goes with ``NAME.npz``, ``NAME.csv``, ... beside it;
 - a sub-folder ``NAME`` of pictures goes with ``NAME.npz``, ... beside it, or with
   ``NAME.npz``, ... or ``truth.npz``, ... in it;
-- a folder's only video may also have its tracks in ``truth.npz``, ``truth.csv``, ...
+- a sub-folder ``NAME`` of one clip, as ``pointtrack synth`` writes it, holds ``video.mp4`` or a
+  folder ``frames`` of pictures, and ``tracks.npz``, ...;
+- a folder's only video may also have its tracks in ``truth.npz`` or ``tracks.npz``, ...
 
 Any track format that pointtrack reads will do. Other files are overlooked, but a video
 without tracks, or with two track files, is an error that names it. A single video file, and a
@@ -29,7 +31,8 @@ from pointtrack.video.pictures import natural_order, pictures_in
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv"}
 )
-_COMMON_NAME = "truth"
+_COMMON_NAMES = ("truth", "tracks")
+_CLIP_FRAMES, _CLIP_VIDEO = "frames", "video"
 
 
 class FolderDataset(Dataset):
@@ -60,7 +63,7 @@ class FolderDataset(Dataset):
 
     def entries(self) -> Iterator[Entry]:
         """One entry a video, in natural order."""
-        stems = [video.stem if video.is_file() else video.name for video in self._videos]
+        stems = [_stem(video) for video in self._videos]
         for video, stem in zip(self._videos, stems, strict=True):
             name = stem if stems.count(stem) == 1 else video.name
             yield Entry(name, partial(self._load, video, name))
@@ -71,16 +74,43 @@ class FolderDataset(Dataset):
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """The videos of a folder: files, and sub-folders of pictures; else the folder itself."""
-    found = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    videos = [
-        p
-        for p in found
-        if (p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()) or (p.is_dir() and pictures_in(p))
-    ]
+    """The videos of a folder: files, sub-folders of pictures, and those of sub-folders of a clip.
+
+    Where there is none, the folder itself, when it holds pictures or is the folder of a clip.
+    """
+    found = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural_order)
+    videos = [video for p in found if (video := _video_at(p)) is not None]
+    own = _clip_video(folder)
+    if own is not None and own in videos:
+        return [own]
     if not videos and pictures_in(folder):
         return [folder]
-    return sorted(videos, key=natural_order)
+    return videos
+
+
+def _video_at(place: Path) -> Path | None:
+    """A video file, a folder of pictures, or the video of the folder of a clip."""
+    if place.is_file():
+        return place if place.suffix.lower() in VIDEO_SUFFIXES else None
+    return place if pictures_in(place) else _clip_video(place)
+
+
+def _clip_video(folder: Path) -> Path | None:
+    """``frames`` or ``video.*`` of a folder with ``tracks.*``."""
+    if not folder.is_dir() or not _track_files(folder, "tracks"):
+        return None
+    frames = folder / _CLIP_FRAMES
+    if frames.is_dir() and pictures_in(frames):
+        return frames
+    videos = (p for p in folder.glob(f"{_CLIP_VIDEO}.*") if p.suffix.lower() in VIDEO_SUFFIXES)
+    return next(iter(sorted(videos)), None)
+
+
+def _stem(video: Path) -> str:
+    """What a video's clip is called."""
+    if video == _clip_video(video.parent):
+        return video.resolve().parent.name
+    return video.name if video.is_dir() else video.stem
 
 
 def find_truth(video: Path, alone: bool = True) -> Path:
@@ -98,21 +128,32 @@ def find_truth(video: Path, alone: bool = True) -> Path:
     FormatError
         When there is none, or more than one.
     """
+    if video == _clip_video(video.parent):
+        found = _track_files(video.parent, "tracks")
+        return _only(video, found)
     # A folder's name is a name as a whole: "take.2" is not "take" with a suffix.
     stem = video.resolve().name if video.is_dir() else video.stem
     found = _track_files(video.parent, stem)
     if not found and video.is_dir():
-        found = _track_files(video, stem) or _track_files(video, _COMMON_NAME)
+        found = _track_files(video, stem) or _common_files(video)
     if not found and alone and video.is_file():
-        found = _track_files(video.parent, _COMMON_NAME)
+        found = _common_files(video.parent)
     if not found:
         raise FormatError(
             f"{video} has no track file: expected {stem}.npz, {stem}.csv or another track "
             f"format {'beside or in' if video.is_dir() else 'beside'} it"
         )
+    return _only(video, found)
+
+
+def _only(video: Path, found: list[Path]) -> Path:
     if len(found) > 1:
         raise FormatError(f"{video} has {len(found)} track files: {', '.join(map(str, found))}")
     return found[0]
+
+
+def _common_files(folder: Path) -> list[Path]:
+    return [path for name in _COMMON_NAMES for path in _track_files(folder, name)]
 
 
 def _track_files(folder: Path, stem: str) -> list[Path]:

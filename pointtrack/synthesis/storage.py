@@ -63,8 +63,8 @@ def write_clip(folder: Path, clip: SyntheticClip, store: Store = "png") -> None:
         (temporary / "meta.json").write_text(text + "\n", encoding="utf-8")
 
 
-def read_clip(folder: PathLike) -> Clip:
-    """Read a folder that `write_clip` wrote, as a clip of a data set.
+def read_clip(folder: PathLike, name: str | None = None) -> Clip:
+    """Read a folder that `write_clip` wrote, as a clip of a data set; default name: the folder's.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def read_clip(folder: PathLike) -> Clip:
     place = Path(folder)
     frames = place / "frames"
     video = open_video(frames if frames.is_dir() else place / "video.mp4", fps=FPS)
-    return read_truth(place.name, video, place / "tracks.npz")
+    return read_truth(name or place.name, video, place / "tracks.npz")
 
 
 def is_written(folder: Path, seed: int, config: ProceduralConfig, store: Store) -> bool:

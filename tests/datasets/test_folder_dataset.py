@@ -134,3 +134,25 @@ def test_a_folder_without_videos_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(FormatError, match="holds no video"):
         open_dataset(tmp_path)
+
+
+def test_folders_of_clips_as_the_generators_write_them(tmp_path: Path) -> None:
+    for name in ("clip_000010", "clip_000002"):
+        (tmp_path / name).mkdir()
+        tracks().save(tmp_path / name / "tracks.npz")
+    write_pictures(tmp_path / "clip_000002" / "frames")
+    write_clip(tmp_path / "clip_000010" / "video.mp4")
+    clips = list(open_dataset(tmp_path))
+    assert [clip.name for clip in clips] == ["clip_000002", "clip_000010"]
+    assert np.array_equal(clips[0].video.to_numpy(), frames())
+    for name in ("clip_000002", "clip_000010"):  # and one of them alone
+        assert [clip.name for clip in open_dataset(tmp_path / name)] == [name]
+
+
+def test_a_clip_folder_with_two_track_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    write_clip(tmp_path / "one" / "video.mp4")
+    for suffix in (".npz", ".csv"):
+        tracks().save(tmp_path / "one" / f"tracks{suffix}")
+    with pytest.raises(FormatError, match=r"video\.mp4 has 2 track files: .*tracks\.csv"):
+        next(iter(open_dataset(tmp_path)))
