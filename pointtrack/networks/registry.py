@@ -1,0 +1,35 @@
+"""Which variant of a network is made by which function."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pointtrack.errors import PointtrackError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# variant: the module below `pointtrack.networks`; its function of the variant's name makes it.
+_MODULES: dict[str, str] = {}
+
+
+def variants() -> list[str]:
+    """The names that `build` takes."""
+    return sorted(_MODULES)
+
+
+def build(variant: str) -> nn.Module:
+    """Make a network with random weights, in evaluation mode.
+
+    Raises
+    ------
+    PointtrackError
+        When there is no such variant.
+    """
+    if variant not in _MODULES:
+        raise PointtrackError(
+            f"there is no network {variant!r}; there are: {', '.join(variants()) or 'none'}"
+        )
+    module = import_module(f"pointtrack.networks.{_MODULES[variant]}")
+    return getattr(module, variant)().eval()

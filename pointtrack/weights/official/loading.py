@@ -1,0 +1,97 @@
+"""Strict loading: every official tensor has its place, and every place its tensor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pointtrack.errors import PointtrackError, WeightsError
+from pointtrack.weights.official.recipes import Recipe, Recipes
+
+# variant: the module below `pointtrack.weights.official` whose function `recipes(network,
+# variant)` says where our tensors come from.
+_MODULES: dict[str, str] = {}
+
+
+def load_official(network: nn.Module, variant: str, tensors: Mapping[str, Any]) -> nn.Module:
+    """Fill a network with tensors under their official names.
+
+    Parameters
+    ----------
+    network
+        What ``pointtrack.networks.build(variant)`` gave.
+    variant
+        Its name.
+    tensors
+        Official name to a torch tensor or NumPy array. Left as they are.
+
+    Returns
+    -------
+    nn.Module
+        The same network.
+
+    Raises
+    ------
+    WeightsError
+        When a tensor is missing, is not known, or has another shape; the message names it. The
+        network is then unchanged.
+    """
+    if variant not in _MODULES:
+        raise PointtrackError(f"there are no official weights known for {variant!r}")
+    module = import_module(f"pointtrack.weights.official.{_MODULES[variant]}")
+    recipes: Recipes = module.recipes(network, variant)
+    _refuse_unknown(variant, recipes, tensors)
+    wanted = network.state_dict()
+    state = {
+        ours: _cook(variant, recipes.tensors[ours], tensors, place)
+        for ours, place in wanted.items()
+    }
+    network.load_state_dict(state, strict=True)
+    return network
+
+
+def _refuse_unknown(variant: str, recipes: Recipes, tensors: Mapping[str, Any]) -> None:
+    needed = {name for recipe in recipes.tensors.values() for name in recipe.names}
+    missing = sorted(needed - tensors.keys())
+    if missing:
+        raise WeightsError(
+            f"the weights are not {variant}'s: {len(missing)} of its {len(needed)} tensors are "
+            f"missing, the first is {missing[0]!r}"
+        )
+    extra = sorted(
+        name
+        for name in tensors.keys() - needed
+        if not any(re.fullmatch(pattern, name) for pattern in recipes.ignored)
+    )
+    if extra:
+        raise WeightsError(
+            f"the weights are not {variant}'s: they hold {len(extra)} tensors that it does not "
+            f"have, the first is {extra[0]!r}"
+        )
+
+
+def _cook(variant: str, recipe: Recipe, tensors: Mapping[str, Any], place: Tensor) -> Tensor:
+    given = [_tensor(tensors[name]) for name in recipe.names]
+    try:
+        made = recipe.make(*given)
+    except (RuntimeError, IndexError, ValueError):
+        made = None
+    if made is None or made.shape != place.shape:
+        shapes = ", ".join(
+            f"{name!r} has shape {tuple(tensor.shape)}"
+            for name, tensor in zip(recipe.names, given, strict=True)
+        )
+        raise WeightsError(
+            f"the weights are not {variant}'s: {shapes}, which does not fit {tuple(place.shape)}"
+        )
+    return made.to(place.dtype)
+
+
+def _tensor(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.from_numpy(np.asarray(value))
