@@ -18,8 +18,8 @@ from pointtrack.files import PathLike, cache_folder, reason
 
 PROCEDURAL_SEED = 20240601
 PROCEDURAL_CLIPS = 64
-# Every eight clips: the everyday, the difficult, and what trackers stumble over.
-_PRESETS = ("default", "hard", "default", "thin", "default", "hard", "default", "textureless")
+# Of every eight clips four of the everyday preset and one of each other.
+_PRESETS = ("default", "easy", "default", "thin", "default", "hard", "default", "textureless")
 _PROCEDURAL_VERSION = "v1"  # a new one where the generator's clips change
 _BLENDER_PLACE = Path(__file__).with_name("blender_val")
 
