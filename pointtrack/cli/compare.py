@@ -26,9 +26,8 @@ from pointtrack.cli.shared import (
     progress_bar,
     show,
 )
-from pointtrack.datasets import open_dataset
 from pointtrack.errors import PointtrackError
-from pointtrack.evaluation import Contender, Protocol
+from pointtrack.evaluation import Contender
 from pointtrack.evaluation.compare import compare as run
 from pointtrack.evaluation.compare import (
     comparison_table,
@@ -36,6 +35,7 @@ from pointtrack.evaluation.compare import (
     save,
 )
 from pointtrack.evaluation.report import dump, remarks
+from pointtrack.evaluation.sets import open_set, protocol_for
 
 
 def compare(
@@ -50,8 +50,8 @@ def compare(
             "klt,window=31 or tapir,weights=tapir.pth.",
         ),
     ] = None,
-    protocol: ProtocolOption = "tapvid",
-    query_mode: QueryModeOption = "first",
+    protocol: ProtocolOption = None,
+    query_mode: QueryModeOption = None,
     single: SingleOption = False,
     data_format: DataFormatOption = None,
     device: DeviceOption = "auto",
@@ -70,14 +70,14 @@ def compare(
 
     Examples:
 
-    - `pointtrack compare tapvid_davis.pkl --model klt --model mft --out results`
+    - `pointtrack compare tapvid-davis ~/data/tapvid_davis --model klt --model mft --out results`
     - `pointtrack compare my_clips/ -m klt -m klt,window=31 --protocol practical`
     """
     if not model:
         raise PointtrackError("name at least one tracker with --model")
-    rules = Protocol.named(protocol, query_mode, single=single)
+    dataset = open_set(data, data_format)
+    rules = protocol_for(dataset, protocol, query_mode, single=single)
     contenders = [read_model(text, device) for text in model]
-    dataset = open_dataset(data, data_format)
     with progress_bar(f"{len(contenders)} models on {dataset.name}", quiet) as report:
         found = run(contenders, dataset, rules, out=out, progress=report)
     if out is not None:

@@ -16,9 +16,10 @@ from pointtrack.cli.shared import (
     progress_bar,
     show,
 )
-from pointtrack.datasets import FORMATS, open_dataset
-from pointtrack.evaluation import PROTOCOLS, QUERY_MODES, Contender, Protocol
+from pointtrack.datasets import FORMATS
+from pointtrack.evaluation import PROTOCOLS, QUERY_MODES, Contender
 from pointtrack.evaluation.evaluate import evaluate as run
+from pointtrack.evaluation.own_sets import OWN_SETS
 from pointtrack.evaluation.predictions import file_digest, make_folder
 from pointtrack.evaluation.report import (
     dump,
@@ -28,32 +29,38 @@ from pointtrack.evaluation.report import (
     write_csv,
     write_json,
 )
+from pointtrack.evaluation.sets import open_set, protocol_for
 from pointtrack.trackers import DEFAULT_MODEL, load
 
 DataArgument = Annotated[
-    Path,
+    list[str],
     typer.Argument(
+        metavar="DATA...",
         show_default=False,
-        help="A TAP-Vid pickle or a folder of them; or a video, or a folder of videos or of "
-        "folders of pictures, with a track file beside each (clip.mp4 and clip.csv).",
+        help="A benchmark's name and the path of your copy (tapvid-davis PATH; `pointtrack data` "
+        f"lists them); one of our own sets ({', '.join(OWN_SETS)}); a TAP-Vid pickle or a folder "
+        "of them; or a video, or a folder of videos or of folders of pictures, with a track file "
+        "beside each (clip.mp4 and clip.csv).",
     ),
 ]
 ProtocolOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--protocol",
+        show_default=False,
         help=f"{', '.join(PROTOCOLS)}. tapvid resizes videos to 256x256 as published numbers "
         "do; cotracker also takes points at 255 as CoTracker's do; practical gives the tracker "
-        "the video as it is. All are judged at 256x256.",
+        "the video as it is. All are judged at 256x256. Default: the benchmark's, else tapvid.",
     ),
 ]
 QueryModeOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--query-mode",
+        show_default=False,
         help=f"{', '.join(QUERY_MODES)}. first asks where a point is first visible and judges "
         "the frames after; strided asks every 5 frames and judges before and after; given asks "
-        "where the data set says.",
+        "where the data set says. Default: the benchmark's, else first.",
     ),
 ]
 SingleOption = Annotated[
@@ -91,8 +98,8 @@ def evaluate(
         list[str] | None,
         typer.Option("--option", help="An option of the model, name=value; may be repeated."),
     ] = None,
-    protocol: ProtocolOption = "tapvid",
-    query_mode: QueryModeOption = "first",
+    protocol: ProtocolOption = None,
+    query_mode: QueryModeOption = None,
     single: SingleOption = False,
     data_format: DataFormatOption = None,
     device: DeviceOption = "auto",
@@ -103,21 +110,22 @@ def evaluate(
     """Measure a tracker on videos with known tracks.
 
     Prints TAP-Vid's numbers for every video and their mean: average Jaccard (AJ), position
-    accuracy (δ avg) and occlusion accuracy (OA), in percent, and the time a frame takes. A
-    video that cannot be read or tracked is named, the others go on, and the exit status is 1.
+    accuracy (δ avg) and occlusion accuracy (OA), in percent, and the time a frame takes; for
+    benchmarks that have them, their own numbers come first. A video that cannot be read or
+    tracked is named, the others go on, and the exit status is 1.
 
     With --out, results.json, results.csv and every video's tracks are written, and a run that
     was interrupted goes on where it stopped.
 
     Examples:
 
-    - `pointtrack evaluate tapvid_davis.pkl --model klt`
-    - `pointtrack evaluate tapvid_davis.pkl --model mft --query-mode strided --out results`
+    - `pointtrack evaluate tapvid-davis ~/data/tapvid_davis --model klt`
+    - `pointtrack evaluate procedural-val --model mft --query-mode strided --out results`
     - `pointtrack evaluate my_clips/ --model klt --option window=31 --protocol practical --json`
     """
-    rules = Protocol.named(protocol, query_mode, single=single)
+    dataset = open_set(data, data_format)
+    rules = protocol_for(dataset, protocol, query_mode, single=single)
     contender = ready(model, weights, device, parse_options(option or []))
-    dataset = open_dataset(data, data_format)
     with progress_bar(f"{contender.label} on {dataset.name}", quiet) as report:
         found = run(contender, dataset, rules, out=out, progress=report)
     if out is not None:

@@ -17,6 +17,7 @@ import typer
 import pointtrack
 from pointtrack.cli.compare import compare
 from pointtrack.cli.convert import convert
+from pointtrack.cli.data import app as data
 from pointtrack.cli.evaluate import evaluate
 from pointtrack.cli.models import models
 from pointtrack.cli.shared import Interrupted, messages
@@ -45,6 +46,7 @@ app = typer.Typer(
 for _verb in (track, view, models, evaluate, compare, convert):
     app.command()(_verb)
 app.add_typer(synth)
+app.add_typer(data)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pointtrack.cli.shared import Interrupted, QuietOption, parse_size, progress_bar
+from pointtrack.cli.synth_blender import blender, pack
 from pointtrack.errors import PointtrackError
 
 # What the generator needs (torch among it) is imported where it is used: the other verbs
@@ -21,11 +22,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-
-
-@app.callback()
-def _synth() -> None:
-    """Keep the generator's name a word of its own while there is only one."""
+app.command()(blender)
+app.command()(pack)
 
 
 @app.command()

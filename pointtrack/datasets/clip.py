@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.camera import Camera
-from pointtrack.errors import FormatError
+from pointtrack.errors import FormatError, PointtrackError
+from pointtrack.files import reason
 from pointtrack.queries import Queries
 from pointtrack.video import Video
 
@@ -73,6 +75,8 @@ class Clip:
         Projects `xyz` to `xy`.
     extra : mapping
         What else a data set's own metrics need, as its reader says.
+    files : sequence of Path
+        The files of single frames and maps, for `Dataset.check`; none where all is in one file.
 
     Raises
     ------
@@ -92,6 +96,7 @@ class Clip:
     masks: Sequence[NDArray[np.integer]] | None = None
     camera: Camera | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    files: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
         xy = np.asarray(self.xy, np.float64)
@@ -168,6 +173,22 @@ class Entry:
     load: Callable[[], Clip]
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a copy of a data set.
+
+    Attributes
+    ----------
+    name
+        The clip it is about; the set's own name where it is about the set as a whole.
+    message
+        One sentence that names the file, what was found and what was expected.
+    """
+
+    name: str
+    message: str
+
+
 class Dataset(ABC):
     """Clips, read one after the other: ``for clip in dataset``.
 
@@ -191,6 +212,70 @@ class Dataset(ABC):
         """Yield every clip; the first broken one raises."""
         for entry in self.entries():
             yield entry.load()
+
+    def gaps(self) -> Iterator[Problem]:
+        """What the set as a whole lacks, such as a shard; none where a reader cannot know."""
+        return iter(())
+
+    def check(self, deep: bool = False) -> Iterator[Problem]:
+        """Look through the whole copy and name everything that is broken.
+
+        Every annotation is read and held against its video, and every file of a frame or a map
+        must be there and not be empty.
+
+        Parameters
+        ----------
+        deep
+            Decode every frame and every map, too.
+        """
+        yield from self.gaps()
+        for entry in self.entries():
+            try:
+                clip = entry.load()
+            except PointtrackError as problem:
+                yield Problem(entry.name, str(problem))
+                continue
+            yield from (Problem(entry.name, words) for words in _clip_problems(clip, deep))
+
+
+def _clip_problems(clip: Clip, deep: bool) -> Iterator[str]:
+    missing = {str(path): words for path in clip.files if (words := _file_problem(path))}
+    yield from missing.values()
+    for words in _frame_problems(clip) if deep else ():
+        if not any(path in words for path in missing):
+            yield words
+
+
+def _file_problem(path: Path) -> str | None:
+    try:
+        if not path.is_file():
+            return f"there is no file {path}"
+        return None if path.stat().st_size else f"{path} is empty"
+    except OSError as problem:
+        return f"cannot read {path}: {reason(problem)}"
+
+
+def _frame_problems(clip: Clip) -> Iterator[str]:
+    """Decode everything; what goes wrong, once each."""
+    for t in range(len(clip.video)):
+        try:
+            clip.video[t]
+        except PointtrackError as problem:
+            yield str(problem)
+    width, height = clip.video.size
+    for name in ("depth", "masks"):
+        maps = getattr(clip, name)
+        for t in range(0 if maps is None else len(maps)):
+            try:
+                shape = maps[t].shape
+            except PointtrackError as problem:
+                yield str(problem)
+                continue
+            if shape != (height, width):
+                yield (
+                    f"{clip.name}: {name} of frame {t} has shape {shape}, "
+                    f"expected {(height, width)} as the video's"
+                )
 
 
 def unreadable(problem: Exception) -> Callable[[], Clip]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -14,12 +15,12 @@ from pointtrack.video.source import DEFAULT_FPS, Frame, even_times, to_rgb
 class EncodedSource:
     """JPEG or PNG pictures as bytes, decoded when they are asked for."""
 
-    def __init__(self, pictures: Sequence[bytes], name: str):
+    def __init__(self, pictures: Sequence[bytes], name: str, fps: Fraction = DEFAULT_FPS):
         self.name = name
         self._pictures = pictures
         first = self._decode(0)
         self.size = (first.shape[1], first.shape[0])
-        self.fps = DEFAULT_FPS
+        self.fps = fps
         self.times = even_times(len(pictures), self.fps)
 
     def frame(self, index: int) -> Frame:

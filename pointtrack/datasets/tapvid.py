@@ -11,7 +11,7 @@ in several files, which are read one after the other, so that only one is in mem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class TapVidDataset(Dataset):
         taken: set[str] = set()
         for file in self._files:
             try:
-                examples = _examples(file)
+                examples = examples_in(file)
             except PointtrackError as problem:
                 examples = []
                 yield Entry(file.stem, unreadable(problem))
@@ -114,26 +114,41 @@ def read_example(example: Any, name: str, where: str) -> Clip:
         When a part is missing or malformed.
     """
     try:
-        if not isinstance(example, dict):
-            raise FormatError(f"it is a {type(example).__name__}, expected a dict")
-        missing = [key for key in ("video", "points", "occluded") if key not in example]
-        if missing:
-            found = ", ".join(str(key) for key in list(example)[:8]) or "nothing"
-            raise FormatError(f"it lacks {', '.join(missing)}; found {found}")
+        points, visible = read_annotation(example, ("video", "points", "occluded"))
         video = _video(example["video"], where)
-        points, occluded = _points(example["points"]), np.asarray(example["occluded"])
-        if occluded.shape != points.shape[:2] or not np.isin(occluded, (0, 1)).all():
-            raise FormatError(
-                f"occluded is {occluded.dtype} of shape {occluded.shape}, "
-                f"expected booleans of shape {points.shape[:2]}"
-            )
         xy = normalised_to_pixel(points, video.size)
-        return Clip(name, video, np.asarray(xy, np.float64), occluded == 0)
+        return Clip(name, video, np.asarray(xy, np.float64), visible)
     except PointtrackError as problem:
         raise FormatError(f"{where}: {problem}") from problem
 
 
-def _examples(file: Path) -> list[tuple[str | int, Any]]:
+def read_annotation(
+    example: Any, needed: Sequence[str] = ("points", "occluded")
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The tracks of one example: ``(N, T, 2)`` fractions of the picture, ``(N, T)`` visible.
+
+    Raises
+    ------
+    FormatError
+        When one of the keys ``needed`` is missing, or the tracks are malformed.
+    """
+    if not isinstance(example, dict):
+        raise FormatError(f"it is a {type(example).__name__}, expected a dict")
+    missing = [key for key in needed if key not in example]
+    if missing:
+        found = ", ".join(str(key) for key in list(example)[:8]) or "nothing"
+        raise FormatError(f"it lacks {', '.join(missing)}; found {found}")
+    points, occluded = _points(example["points"]), np.asarray(example["occluded"])
+    if occluded.shape != points.shape[:2] or not np.isin(occluded, (0, 1)).all():
+        raise FormatError(
+            f"occluded is {occluded.dtype} of shape {occluded.shape}, "
+            f"expected booleans of shape {points.shape[:2]}"
+        )
+    return points, occluded == 0
+
+
+def examples_in(file: Path) -> list[tuple[str | int, Any]]:
+    """Names (or places) and contents of a pickle's examples."""
     try:
         with file.open("rb") as opened:
             content = safe_load(opened)

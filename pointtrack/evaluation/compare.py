@@ -15,13 +15,13 @@ from rich.table import Table
 from pointtrack.datasets import Dataset
 from pointtrack.errors import PointtrackError, require
 from pointtrack.evaluation.evaluate import Contender, evaluate_all, nothing_left
+from pointtrack.evaluation.official import PIXELS
 from pointtrack.evaluation.predictions import make_folder
 from pointtrack.evaluation.protocol import Protocol
 from pointtrack.evaluation.report import (
-    HEADLINE,
-    near_columns,
     new_table,
-    percent,
+    number,
+    table_columns,
     to_dict,
     write_csv,
     write_json,
@@ -66,8 +66,9 @@ class Comparison:
     shared: tuple[Evaluation, ...]
 
     def best(self, metric: str = MAIN) -> Evaluation:
-        """The model with the highest mean; the first of those that are equal."""
-        return max(self.shared, key=lambda e: np.nan_to_num(e.mean[metric], nan=-1))
+        """The model with the best mean; the first of those that are equal."""
+        sign = -1 if metric in PIXELS else 1
+        return max(self.shared, key=lambda e: np.nan_to_num(sign * e.mean[metric], nan=-np.inf))
 
     def difference(self, one: Evaluation, other: Evaluation, metric: str = MAIN) -> Difference:
         """How much ``one`` is above ``other``, video by video.
@@ -124,9 +125,9 @@ def comparison_table(comparison: Comparison) -> Table:
     """One row a model over the shared videos, in percent; the best of each column is bold."""
     shared = comparison.shared
     protocol, videos = shared[0].protocol, len(shared[0].videos)
-    columns = {**HEADLINE, **near_columns(protocol)}
-    number = f"{videos} {'video' if videos == 1 else 'videos'}"
-    table = new_table(f"{shared[0].dataset}, {number}", protocol)
+    columns = table_columns(shared[0])
+    total = f"{videos} {'video' if videos == 1 else 'videos'}"
+    table = new_table(f"{shared[0].dataset}, {total}", protocol)
     table.add_column("model", overflow="fold")
     for heading in (*columns.values(), "ms/frame", "AJ to best (95 %)"):
         table.add_column(heading, justify="right")
@@ -134,7 +135,7 @@ def comparison_table(comparison: Comparison) -> Table:
     leader = comparison.best()
     for evaluation in shared:
         mean = evaluation.mean
-        cells = [_cell(mean[metric], top[metric]) for metric in columns]
+        cells = [_cell(metric, mean[metric], top[metric]) for metric in columns]
         gap = "" if evaluation is leader else _gap(comparison.difference(evaluation, leader))
         speed = f"{1000 * evaluation.seconds_per_frame:.1f}"
         table.add_row(escape(evaluation.label), *cells, speed, gap)
@@ -196,8 +197,8 @@ def save(comparison: Comparison, folder: PathLike) -> list[Path]:
     return written
 
 
-def _cell(value: float, top: float) -> str:
-    text = percent(value)
+def _cell(metric: str, value: float, top: float) -> str:
+    text = number(metric, value)
     return f"[bold]{text}[/bold]" if value == top else text
 
 

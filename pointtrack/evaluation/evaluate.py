@@ -12,6 +12,7 @@ import numpy as np
 
 from pointtrack.datasets import Clip, Dataset, Entry, open_dataset
 from pointtrack.errors import PointtrackError, require
+from pointtrack.evaluation.official import BENCHMARKS, Answers, Found, benchmark_of
 from pointtrack.evaluation.predictions import Prediction, Store, safe_name, settings_of
 from pointtrack.evaluation.protocol import Protocol, Task
 from pointtrack.evaluation.results import Evaluation, Failure, VideoResult
@@ -112,8 +113,9 @@ def evaluate_all(
         require("PIL", "evaluate")  # once, rather than as every video's failure
     runs = [_Run(c, rules, _store(c, rules, out)) for c in contenders]
     meter = _Meter(progress, len(runs))
+    benchmark = benchmark_of(data, rules)
     for entry in data.entries():
-        _one_entry(entry, runs, rules, meter, data)
+        _one_entry(entry, runs, rules, meter, data, benchmark)
     return [
         Evaluation(
             run.contender.label,
@@ -123,6 +125,7 @@ def evaluate_all(
             rules,
             tuple(run.videos),
             tuple(run.failures),
+            benchmark,
         )
         for run in runs
     ]
@@ -162,10 +165,17 @@ class _Frames:
 
 
 def _one_entry(
-    entry: Entry, runs: list[_Run], protocol: Protocol, meter: _Meter, data: Dataset
+    entry: Entry,
+    runs: list[_Run],
+    protocol: Protocol,
+    meter: _Meter,
+    data: Dataset,
+    benchmark: str,
 ) -> None:
     try:
         clip = entry.load()
+        if benchmark:
+            clip = BENCHMARKS[benchmark].prepare(clip)
         task = protocol.task(clip)
     except Exception as problem:  # whatever is wrong with one video must not lose the others
         for run in runs:
@@ -175,10 +185,12 @@ def _one_entry(
     frames = _Frames(clip, protocol)
     with clip.video:
         for run in runs:
-            _one_video(run, clip, task, frames, meter)
+            _one_video(run, clip, task, frames, meter, benchmark)
 
 
-def _one_video(run: _Run, clip: Clip, task: Task, frames: _Frames, meter: _Meter) -> None:
+def _one_video(
+    run: _Run, clip: Clip, task: Task, frames: _Frames, meter: _Meter, benchmark: str
+) -> None:
     answer = run.store.get(clip.name, task) if run.store else None
     resumed = answer is not None
     if answer is None:
@@ -192,6 +204,12 @@ def _one_video(run: _Run, clip: Clip, task: Task, frames: _Frames, meter: _Meter
             run.store.put(clip.name, task, answer)
     judged = run.protocol.judged(answer.tracks.xy, task.seen)
     found = score(task, judged, answer.tracks.visible, run.protocol)
+    try:
+        own = _official(benchmark, clip, task, answer.tracks, run.protocol)
+    except PointtrackError as problem:  # a broken mask
+        run.failures.append(Failure(clip.name, str(problem)))
+        meter.close()
+        return
     run.videos.append(
         VideoResult(
             clip.name,
@@ -201,11 +219,20 @@ def _one_video(run: _Run, clip: Clip, task: Task, frames: _Frames, meter: _Meter
             len(task.queries),
             answer.seconds,
             resumed,
-            found.metrics,
+            {**found.metrics, **own.metrics},
             found.breakdown,
+            own.parts,
         )
     )
     meter.close()
+
+
+def _official(benchmark: str, clip: Clip, task: Task, tracks: Tracks, protocol: Protocol) -> Found:
+    """The benchmark's own numbers; none where there is no benchmark."""
+    if not benchmark:
+        return Found({})
+    xy = protocol.in_video(tracks.xy, task.seen, clip.video)
+    return BENCHMARKS[benchmark].score(clip, Answers(xy, tracks.visible, task))
 
 
 def _track(

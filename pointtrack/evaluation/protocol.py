@@ -208,6 +208,15 @@ class Protocol:
             return np.asarray(resize_points_align_corners(answer, seen, PROTOCOL_SIZE), np.float64)
         return np.asarray(pixel_to_raster(resize_points(answer, seen, PROTOCOL_SIZE)), np.float64)
 
+    def in_video(
+        self, xy: NDArray[np.floating[Any]], seen: Size, video: Video
+    ) -> NDArray[np.float64]:
+        """A tracker's pixels, ``(..., 2)`` in frames of size ``seen``, to those of the video."""
+        answer = np.asarray(xy, np.float64)
+        if self.convention == "align_corners":
+            return np.asarray(resize_points_align_corners(answer, seen, video.size), np.float64)
+        return np.asarray(resize_points(answer, seen, video.size), np.float64)
+
     def _sample(self, clip: Clip, truth: NDArray[np.float64]) -> SampledQueries:
         if self.query_mode == "first":
             return queries_first(truth, ~clip.visible)

@@ -15,6 +15,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from pointtrack.evaluation.official import PIXELS, columns_of
 from pointtrack.evaluation.protocol import Protocol
 from pointtrack.evaluation.results import Evaluation, VideoResult
 from pointtrack.evaluation.scoring import CURVE
@@ -31,26 +32,27 @@ HEADLINE = {
 def video_table(evaluation: Evaluation) -> Table:
     """One row a video, then the mean over videos with its 95 % bootstrap interval; percent."""
     protocol = evaluation.protocol
-    columns = {**HEADLINE, **near_columns(protocol)}
+    columns = table_columns(evaluation)
     table = new_table(f"{evaluation.label} on {evaluation.dataset}", protocol)
     table.add_column("video", overflow="fold")
     for heading in ("queries", *columns.values(), "ms/frame"):
         table.add_column(heading, justify="right")
     for video in evaluation.videos:
-        numbers = [percent(video.metrics[metric]) for metric in columns]
+        numbers = [number(metric, video.metrics[metric]) for metric in columns]
         table.add_row(escape(video.name), str(video.queries), *numbers, _milliseconds(video))
     table.add_section()
     mean, counts = evaluation.mean, evaluation.counts
     table.add_row(
         f"mean of {counts['videos']}",
         str(counts["queries"]),
-        *[percent(mean.get(metric, math.nan)) for metric in columns],
+        *[number(metric, mean.get(metric, math.nan)) for metric in columns],
         f"{1000 * evaluation.seconds_per_frame:.1f}",
         style="bold",
     )
     if len(evaluation.videos) > 1:
+        shown = {*HEADLINE, *columns_of(evaluation.benchmark)} - set(evaluation.pooled)
         spans = [
-            interval_text(evaluation.interval(metric)) if metric in HEADLINE else ""
+            interval_text(evaluation.interval(metric), metric) if metric in shown else ""
             for metric in columns
         ]
         table.add_row("95 % interval", "", *spans, "", style="dim")
@@ -69,6 +71,12 @@ def new_table(title: str, protocol: Protocol) -> Table:
     )
 
 
+def table_columns(evaluation: Evaluation) -> dict[str, str]:
+    """Metric to column heading: the benchmark's own numbers, TAP-Vid's, shares by threshold."""
+    own = columns_of(evaluation.benchmark)
+    return {**own, **HEADLINE, **near_columns(evaluation.protocol)}
+
+
 def near_columns(protocol: Protocol) -> dict[str, str]:
     """The share of positions nearer than each threshold: metric to column heading (px)."""
     return {f"pts_within_{x:g}": f"<{x:g}" for x in protocol.thresholds}
@@ -78,13 +86,20 @@ def remarks(evaluation: Evaluation) -> list[str]:
     """What a reader must know beside the numbers: failed videos, and means that lack some."""
     lines = [f"{evaluation.label}: {f.name} failed: {f.error}" for f in evaluation.failures]
     left_out = evaluation.over_videos.left_out
-    for metric in HEADLINE:
+    for metric, heading in {**columns_of(evaluation.benchmark), **HEADLINE}.items():
         if left_out.get(metric):
             lines.append(
-                f"{evaluation.label}: {HEADLINE[metric]} leaves out {left_out[metric]} of "
+                f"{evaluation.label}: {heading} leaves out {left_out[metric]} of "
                 f"{len(evaluation.videos)} videos, in which nothing can be counted"
             )
     return lines
+
+
+def number(metric: str, value: float) -> str:
+    """A metric as tables show it: percent, or pixels."""
+    if metric not in PIXELS:
+        return percent(value)
+    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def percent(share: float) -> str:
@@ -92,10 +107,10 @@ def percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{100 * share:.1f}"
 
 
-def interval_text(interval: tuple[float, float]) -> str:
-    """Two fractions of 1 as ``48.1–52.3`` percent."""
+def interval_text(interval: tuple[float, float], metric: str = "") -> str:
+    """Two fractions of 1 as ``48.1–52.3`` percent, or two numbers of pixels."""
     low, high = interval
-    return "–" if math.isnan(low) else f"{100 * low:.1f}–{100 * high:.1f}"
+    return "–" if math.isnan(low) else f"{number(metric, low)}–{number(metric, high)}"
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:
@@ -107,10 +122,15 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "options": dict(evaluation.options),
         "dataset": evaluation.dataset,
         "protocol": evaluation.protocol.to_dict(),
+        "benchmark": evaluation.benchmark or None,
         "counts": evaluation.counts,
         "seconds_per_frame": evaluation.seconds_per_frame,
-        "mean": over.mean,
-        "interval_95": {metric: evaluation.interval(metric) for metric in over.mean},
+        "mean": evaluation.mean,
+        "interval_95": {
+            metric: evaluation.interval(metric)
+            for metric in over.mean
+            if metric not in evaluation.pooled
+        },
         "videos_without": {metric: count for metric, count in over.left_out.items() if count},
         "videos": [video.to_dict() for video in evaluation.videos],
         "failures": [vars(failure) for failure in evaluation.failures],

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pointtrack.evaluation.official import BENCHMARKS
 from pointtrack.evaluation.protocol import Protocol
 from pointtrack.evaluation.scoring import Breakdown
 from pointtrack.geometry import Size
@@ -36,6 +38,9 @@ class VideoResult:
         Fractions of 1; NaN where nothing could be counted.
     breakdown
         Where the accuracy was lost.
+    parts
+        What a benchmark's own numbers are taken from over all videos together, where they are
+        no mean over videos; see `official.Benchmark`.
     """
 
     name: str
@@ -47,10 +52,11 @@ class VideoResult:
     resumed: bool
     metrics: dict[str, float]
     breakdown: Breakdown = field(repr=False)
+    parts: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain values."""
-        own = {k: v for k, v in vars(self).items() if k not in ("metrics", "breakdown")}
+        own = {k: v for k, v in vars(self).items() if k not in ("metrics", "breakdown", "parts")}
         return {**own, "metrics": dict(self.metrics)}
 
 
@@ -80,6 +86,8 @@ class Evaluation:
         One row a video that was evaluated.
     failures
         The others.
+    benchmark
+        Whose own numbers are among the metrics; empty where none are.
     """
 
     label: str
@@ -89,6 +97,7 @@ class Evaluation:
     protocol: Protocol
     videos: tuple[VideoResult, ...]
     failures: tuple[Failure, ...]
+    benchmark: str = ""
 
     def only(self, names: Collection[str]) -> Evaluation:
         """The same with only some of the videos; failures stay."""
@@ -105,8 +114,17 @@ class Evaluation:
 
     @property
     def mean(self) -> dict[str, float]:
-        """Mean over videos of every metric, as fractions of 1."""
-        return self.over_videos.mean
+        """Every metric over the data set, as fractions of 1.
+
+        Means over videos, save where a benchmark takes its own numbers over all videos together.
+        """
+        return {**self.over_videos.mean, **self.pooled}
+
+    @property
+    def pooled(self) -> dict[str, float]:
+        """The metrics that are no means over videos, but of all videos together."""
+        pool = BENCHMARKS[self.benchmark].pool if self.benchmark else None
+        return pool([video.parts for video in self.videos]) if pool and self.videos else {}
 
     def values(self, metric: str) -> dict[str, float]:
         """One metric of every video, by the video's name."""

@@ -8,6 +8,7 @@ by threshold, time and occlusion), ``statistics`` (means and intervals over vide
 
 from __future__ import annotations
 
+from pointtrack.formats.pointodyssey import decode_visibility
 from pointtrack.metrics.breakdown import (
     DISTANCE_EDGES,
     OCCLUSION_EDGES,
@@ -23,7 +24,6 @@ from pointtrack.metrics.pointodyssey import (
     FullSequence,
     average_trajectory_error,
     cotracker_metrics,
-    decode_visibility,
     egopoints_metrics,
     egopoints_visibility,
     full_sequence_tracks,

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size
 from pointtrack.metrics.arrays import Flags, Floats, Ints, as_flags, as_tracks, ratio, soft_ratio
 
@@ -46,17 +45,6 @@ class FullSequence(NamedTuple):
     visible: Flags
     valid: Flags
     kept: Ints
-
-
-def decode_visibility(codes: ArrayLike) -> tuple[Flags, Flags]:
-    """Split the old annotation's one array into visible and valid flags, ``(N, T)`` each.
-
-    Codes are 1 visible, 0 occluded, 2 invalid.
-    """
-    code = np.asarray(codes)
-    if not np.isin(code, (0, 1, 2)).all():
-        raise PointtrackError("visibility codes must be 0, 1 or 2, found other numbers")
-    return code == 1, code < 2
 
 
 def full_sequence_tracks(

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 # variant: the module below `pointtrack.networks`; its function of the variant's name makes it.
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "bootstapir": "tapir",
+    "causal_bootstapir": "tapir",
+    "causal_tapir": "tapir",
+    "cotracker3_offline": "cotracker3",
+    "cotracker3_online": "cotracker3",
+    "mft": "mft",
+    "raft_large": "raft",
+    "raft_small": "raft",
+    "tapir": "tapir",
+}
 
 
 def variants() -> list[str]:

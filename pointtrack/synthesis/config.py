@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
 from typing import Any
 
 from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size
+from pointtrack.synthesis.limits import check_number, check_range, check_size, check_whole
 
 Range = tuple[int, int]
 
-_LARGEST_SIDE = 4096
 _CHANCES = (
     "deform",
     "textureless",
@@ -92,34 +91,15 @@ class ProceduralConfig:
     textures: str | None = None
 
     def __post_init__(self) -> None:
-        _whole("frames", self.frames, 1)
-        _whole("points", self.points, 1)
-        if not (isinstance(self.size, (tuple, list)) and len(self.size) == 2):
-            raise PointtrackError(f"size must be (width, height), found {self.size!r}")
-        for name, side in zip(("width", "height"), self.size, strict=True):
-            _whole(name, side, 16, _LARGEST_SIDE)
-        object.__setattr__(self, "size", tuple(self.size))
+        check_whole("frames", self.frames, 1)
+        check_whole("points", self.points, 1)
+        object.__setattr__(self, "size", check_size(self.size))
         for name in ("scenery", "objects", "thin", "creatures", "occluders"):
-            low, high = getattr(self, name)
-            _whole(name, low, 0)
-            _whole(name, high, low)
-            object.__setattr__(self, name, (low, high))  # JSON gives lists
+            object.__setattr__(self, name, check_range(name, getattr(self, name)))
         for name in ("speed", "camera"):
-            _number(name, getattr(self, name), 10)
+            check_number(name, getattr(self, name), 10)
         for name in (*_CHANCES, "smoke_density"):
-            _number(name, getattr(self, name), 1)
-
-
-def _whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    wrong = not isinstance(value, Integral) or isinstance(value, bool)
-    if wrong or value < least or (most is not None and value > most):
-        span = f"at least {least}" if most is None else f"{least} to {most}"
-        raise PointtrackError(f"{name} must be a whole number, {span}, found {value!r}")
-
-
-def _number(name: str, value: Any, most: float) -> None:
-    if not isinstance(value, Real) or not 0 <= float(value) <= most:
-        raise PointtrackError(f"{name} must be a number from 0 to {most:g}, found {value!r}")
+            check_number(name, getattr(self, name), 1)
 
 
 def without_effects(config: ProceduralConfig) -> ProceduralConfig:

@@ -12,22 +12,17 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from pointtrack.errors import PointtrackError
-from pointtrack.files import PathLike, reason
+from pointtrack.files import PathLike
 from pointtrack.synthesis.config import ProceduralConfig
+from pointtrack.synthesis.folders import clip_folder, clip_seed, make_folder
 from pointtrack.synthesis.photographs import find_pictures
 from pointtrack.synthesis.procedural import find_device, generate
-from pointtrack.synthesis.storage import STORES, Store, clip_folder, is_written, write_clip
+from pointtrack.synthesis.storage import STORES, Store, is_written, write_clip
 
 Job = tuple[Path, int, ProceduralConfig, Store, str]
-
-
-def clip_seed(seed: int, index: int) -> int:
-    """The seed of one clip of a production; productions of two seeds share no clip."""
-    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
 
 
 def produce(
@@ -70,11 +65,7 @@ def produce(
     find_device(device)
     if config.textures is not None:
         find_pictures(config.textures)
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise PointtrackError(f"cannot make the folder {out}: {reason(problem)}") from problem
+    folder = make_folder(out)
     report = progress or (lambda done, total: None)
     jobs = [
         (clip_folder(folder, index), clip_seed(seed, index), config, store, device)

@@ -12,10 +12,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -30,17 +26,14 @@ from pointtrack.errors import FormatError
 from pointtrack.files import PathLike, reason
 from pointtrack.formats.npz import Npz
 from pointtrack.synthesis.config import ProceduralConfig
+from pointtrack.synthesis.folders import clip_folder as clip_folder
+from pointtrack.synthesis.folders import difference, whole_folder
 from pointtrack.synthesis.procedural import FPS, SyntheticClip
 from pointtrack.video import open_video, write_video
 
 Store = Literal["png", "mp4"]
 STORES: tuple[Store, ...] = ("png", "mp4")
 _GENERATOR = "procedural"
-
-
-def clip_folder(out: Path, index: int) -> Path:
-    """Where clip number `index` of a production lies."""
-    return out / f"clip_{index:06d}"
 
 
 def write_clip(folder: Path, clip: SyntheticClip, store: Store = "png") -> None:
@@ -51,7 +44,7 @@ def write_clip(folder: Path, clip: SyntheticClip, store: Store = "png") -> None:
     FormatError
         When the operating system refuses, or the folder exists.
     """
-    with _whole_folder(folder) as temporary:
+    with whole_folder(folder) as temporary:
         if store == "mp4":
             write_video(temporary / "video.mp4", clip.video, FPS, crf=14)
         else:
@@ -97,7 +90,7 @@ def is_written(folder: Path, seed: int, config: ProceduralConfig, store: Store) 
     wanted = json.loads(json.dumps(_description(seed, config, store)))
     if found != wanted:
         raise FormatError(
-            f"{folder} was generated {_difference(found, wanted)}; choose another folder"
+            f"{folder} was generated {difference(found, wanted)}; choose another folder"
         )
     return True
 
@@ -106,37 +99,8 @@ def _description(seed: int, config: ProceduralConfig, store: Store) -> dict[str,
     return {"generator": _GENERATOR, "seed": seed, "config": asdict(config), "store": store}
 
 
-def _difference(found: Any, wanted: dict[str, Any]) -> str:
-    if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
-        return "by something else"
-    for name in ("generator", "store"):
-        if found.get(name) != wanted[name]:
-            return f"with {name} {found.get(name)!r}, not {wanted[name]!r}"
-    for name, value in wanted["config"].items():
-        if found["config"].get(name) != value:
-            return f"with {name} {found['config'].get(name)!r}, not {value!r}"
-    return "with another seed"
-
-
 def _png(frame: NDArray[np.uint8]) -> bytes:
     done, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     if not done:
         raise FormatError("OpenCV cannot encode a frame as PNG")
     return data.tobytes()
-
-
-@contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill, beside `folder` and renamed to it when the block succeeds."""
-    temporary = folder.with_name(f".{folder.name}.part")
-    try:
-        if temporary.exists():  # left by a run that was killed
-            shutil.rmtree(temporary)
-        temporary.mkdir()
-        try:
-            yield temporary
-            os.rename(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as problem:
-        raise FormatError(f"cannot write {folder}: {reason(problem)}") from problem

@@ -76,7 +76,7 @@ def test_a_broken_video_is_named_and_the_status_is_1(tmp_path: Path) -> None:
         (["--protocol", "davis"], "there is no protocol 'davis'"),
         (["--query-mode", "last"], "query_mode must be one of"),
         (["--model", "klt", "--option", "window"], "name=value, found 'window'"),
-        (["--data-format", "davis"], "there is no data set format 'davis'"),
+        (["--data-format", "davis17"], "there is no data set format 'davis17'"),
     ],
 )
 def test_wrong_words_are_one_sentence(data: Path, words: list[str], expected: str) -> None:

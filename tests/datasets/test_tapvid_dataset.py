@@ -164,5 +164,5 @@ def test_there_must_be_a_pickle(tmp_path: Path) -> None:
         TapVidDataset(tmp_path)
     with pytest.raises(FormatError, match="there is no data set"):
         open_dataset(tmp_path / "missing.pkl")
-    with pytest.raises(FormatError, match=r"no data set format 'davis'; there are: tapvid, folder"):
-        open_dataset(tmp_path, format="davis")
+    with pytest.raises(FormatError, match=r"no data set format 'davis17'; there are: tapvid, "):
+        open_dataset(tmp_path, format="davis17")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED_PREFIXES = ("out_", "metric_", "mid_")
+
+# What a network gives out, by name. A setting (one whole number) never is; an input that only
+# looks like a result is declared with `Case.given`.
+NETWORK_RESULTS = re.compile(
+    r"(\w+_)?(tracks|visible|visibility|confidence|score|occlusion|sigma|flow\d*|logit)(_\w+)?"
+    r"|(step\d+|backward|grid|support|grad|loss|total|v1_loss)_\w+"
+)
 
 
 def parity_dir() -> Path:
@@ -32,6 +40,11 @@ def folders(directory: Path) -> list[Path]:
     ]
 
 
+def is_network(folder: Path) -> bool:
+    """Whether a folder holds a network's outputs, or losses of its training."""
+    return (folder / "state.json").exists() or folder.name.endswith("_losses")
+
+
 def case_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("case_*.npz"))
 
@@ -39,8 +52,9 @@ def case_files(folder: Path) -> list[Path]:
 class Case:
     """One fixture file, which remembers what has been compared.
 
-    A name is *expected* when it begins with ``out_``, ``metric_`` or ``mid_``, or when the
-    folder's ``tolerance.json`` lists it for this case.
+    A name is *expected* when it begins with ``out_``, ``metric_`` or ``mid_``, when the
+    folder's ``tolerance.json`` lists it for this case, or when the folder is a network's and
+    the name is that of a result.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,6 +64,7 @@ class Case:
         tolerances = path.parent / "tolerance.json"
         listed = json.loads(tolerances.read_text()) if tolerances.exists() else {}
         self._tolerances: dict[str, float] = listed.get(path.stem, {})
+        self._of_network = is_network(path.parent)
         self._compared: set[str] = set()
         self._given: set[str] = set()
 
@@ -64,13 +79,22 @@ class Case:
 
     def expected(self) -> set[str]:
         named = (
-            n for n in self._arrays if n.startswith(EXPECTED_PREFIXES) or n in self._tolerances
+            name
+            for name in self._arrays
+            if name.startswith(EXPECTED_PREFIXES)
+            or name in self._tolerances
+            or (self._of_network and self._is_result(name))
         )
         return set(named) - self._given
 
-    def given(self, name: str) -> None:
-        """Declare an input whose name only looks like an expected array's."""
-        self._given.add(name)
+    def _is_result(self, name: str) -> bool:
+        array = self._arrays[name]
+        setting = array.ndim == 0 and np.issubdtype(array.dtype, np.integer)
+        return NETWORK_RESULTS.fullmatch(name) is not None and not setting
+
+    def given(self, *names: str) -> None:
+        """Declare inputs whose names only look like an expected array's."""
+        self._given.update(names)
 
     def compare(self, name: str, value: ArrayLike, *, rtol: float = 0.0, atol: float = 0.0) -> None:
         """Assert that ``value`` is the array ``name``: shape, NaNs, and numbers to tolerance.

@@ -57,6 +57,20 @@ def test_tolerance_file_replaces_the_tolerance_and_names_expected_arrays(tmp_pat
         case.compare("flow", np.full(1, 0.6))
 
 
+def test_results_of_a_network_are_expected_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("[]")
+    results = ("tracks", "visible", "visibility_logit", "step0_tracks", "backward_visible")
+    results += ("grid_tracks", "support_score", "mid_fmap", "flow01", "sigma")
+    inputs = ("video", "queries", "iters", "resolution", "window_len", "mask")
+    settings = {name: np.array(3) for name in ("grid_size", "grid_query_frame")}
+    arrays = {name: np.zeros(2) for name in (*results, *inputs)}
+    assert write(tmp_path, **arrays, **settings).expected() == set(results)
+
+
+def test_folders_of_metrics_know_no_network_names(tmp_path: Path) -> None:
+    assert write(tmp_path, tracks=np.zeros(2), out_a=np.zeros(2)).expected() == {"out_a"}
+
+
 def test_a_file_of_no_known_kind_fails(tmp_path: Path) -> None:
     case = write(tmp_path, out_a=np.zeros(1))
     with pytest.raises(AssertionError, match="no known kind"):

@@ -16,7 +16,17 @@ from pointtrack.weights.official.recipes import Recipe, Recipes
 
 # variant: the module below `pointtrack.weights.official` whose function `recipes(network,
 # variant)` says where our tensors come from.
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "bootstapir": "tapir",
+    "causal_bootstapir": "tapir",
+    "causal_tapir": "tapir",
+    "cotracker3_offline": "cotracker",
+    "cotracker3_online": "cotracker",
+    "mft": "mft",
+    "raft_large": "raft",
+    "raft_small": "raft",
+    "tapir": "tapir",
+}
 
 
 def load_official(network: nn.Module, variant: str, tensors: Mapping[str, Any]) -> nn.Module:

@@ -1,0 +1,117 @@
+"""The encoder of TAPIR and LocoTrack: a ResNet-18 with norm and activation before each layer.
+
+"V2" residual blocks (He et al., Identity Mappings in Deep Residual Networks, ECCV 2016) with
+instance norm, no pooling, and no norm after the last block. Frames do not see each other.
+Maps are channels-last, ``(F, h, w, C)``, from the stem to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def pad_same(maps: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
+    """Pad ``(F, h, w, C)`` as TensorFlow's "SAME" does: what is odd goes right and below."""
+    pads = [0, 0]
+    for size in (maps.shape[2], maps.shape[1]):
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(maps, pads, value=value) if any(pads) else maps
+
+
+class SameConv2d(nn.Conv2d):
+    """``(F, h, w, C)`` to ``(F, ceil(h / stride), ceil(w / stride), D)``, padded by `pad_same`."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride, bias=bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        padded = pad_same(maps, self.kernel_size[0], self.stride[0])
+        return super().forward(padded.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+class InstanceNormReLU(nn.Module):
+    """Instance norm with scale and offset, then ReLU, on ``(F, h, w, C)``."""
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, maps: Tensor) -> Tensor:
+        centred = maps - maps.mean(dim=(1, 2), keepdim=True)
+        variance = centred.square().mean(dim=(1, 2), keepdim=True)
+        scale = self.weight * torch.rsqrt(variance + self.eps)  # F 1 1 C
+        return torch.addcmul(self.bias, centred, scale).relu()
+
+
+class PreActivationBlock(nn.Module):
+    """Two 3x3 convolutions; the shortcut's projection reads the normalised input."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, project: bool) -> None:
+        super().__init__()
+        self.norm_0 = InstanceNormReLU(inputs)
+        self.conv_0 = SameConv2d(inputs, outputs, 3, stride, bias=False)
+        self.norm_1 = InstanceNormReLU(outputs)
+        self.conv_1 = SameConv2d(outputs, outputs, 3, bias=False)
+        self.shortcut = SameConv2d(inputs, outputs, 1, stride, bias=False) if project else None
+
+    def forward(self, maps: Tensor) -> Tensor:
+        active = self.norm_0(maps)
+        past = maps if self.shortcut is None else self.shortcut(active)
+        return self.conv_1(self.norm_1(self.conv_0(active))) + past
+
+
+class TapirResNet(nn.Module):
+    """Frames ``(F, 3, H, W)``, H and W multiples of 8, to maps at strides 2, 4 and 8.
+
+    The maps have 64, 128 and 256 channels; nothing is normalised.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv2d(3, 64, 7, 2, bias=False)
+        plan = ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 256, 1))
+        self.groups = nn.ModuleList(
+            nn.Sequential(
+                PreActivationBlock(inputs, outputs, stride, project=True),
+                PreActivationBlock(outputs, outputs, 1, project=False),
+            )
+            for inputs, outputs, stride in plan
+        )
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        maps = self.stem(frames.permute(0, 2, 3, 1))
+        made = []
+        for group in self.groups:
+            maps = group(maps)
+            made.append(maps)
+        return made[0], made[1], made[3]
+
+
+def unit_vectors(maps: Tensor) -> Tensor:
+    """Maps ``(..., C)`` with every cell's vector at length 1."""
+    return maps * torch.rsqrt(maps.square().sum(-1, keepdim=True).clamp_min(1e-12))
+
+
+def encode_frames(
+    video: Tensor, size: tuple[int, int], encoder: Callable[[Tensor], tuple[Tensor, ...]]
+) -> tuple[Tensor, ...]:
+    """Resize ``(B, T, 3, H, W)`` to ``size`` (height, width) and encode it, frame after frame.
+
+    One frame at a time: what an encoder makes on its way is then small enough for the cache.
+    Returns what the encoder returns, each ``(B, T, h, w, C)``.
+    """
+    batch = []
+    for frame in video.unbind(1):  # B 3 H W
+        if frame.shape[-2:] != size:
+            frame = F.interpolate(frame, size, mode="bilinear", align_corners=False)
+        batch.append(encoder(frame))
+    return tuple(torch.stack(maps, dim=1) for maps in zip(*batch, strict=True))

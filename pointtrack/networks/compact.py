@@ -1,0 +1,336 @@
+"""The project's own tracker: small, causal, one frame at a time, points independent.
+
+A frame is encoded once. Every point carries a recurrent state, what it looked like where it was
+asked for, and what it looked like lately. On a new frame it starts where its velocity takes it,
+or, when it has been lost, where the whole frame looks most like it (TAPIR's global matching,
+arXiv 2306.08637). Then it is moved a few times by what it sees around it: dot products of a
+3 x 3 support patch with a 7 x 7 neighbourhood at three strides (LocoTrack, arXiv 2407.15420;
+CoTracker3, arXiv 2410.11831), read by a recurrent unit as in RAFT whose state goes on to the
+next frame. It says where the point is, whether it is seen, how likely it is seen *and* right to
+within 8 px, and how far off it may be.
+
+::
+
+    network = CompactNetwork()
+    features = network.encode(frame[None])            # frame: 3 H W
+    state = network.begin(features, which, xy)        # any time; then join(state, ...)
+    state, answer = network.step(state, network.encode(next_frame[None]))
+
+Coordinates are pixels of the encoded frames, the centre of the top-left one at (0, 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pointtrack.networks.blocks.sampling import gather, interpolate, patch_index
+from pointtrack.networks.compact_encoder import STRIDES, CompactEncoder
+from pointtrack.networks.compact_matching import Match, match
+
+Features = list[Tensor]  # (F, h, w, C) at each stride
+
+SUPPORT = 1  # radius of the support patch
+_SAMPLES = (2 * SUPPORT + 1) ** 2
+_SCALE = 8.0  # px: what offsets are measured in
+_EDGE = 32.0  # px: how far from an edge of the picture it is noticed
+
+
+@dataclass(frozen=True)
+class CompactConfig:
+    """The sizes of a `CompactNetwork`.
+
+    Attributes
+    ----------
+    widths, blocks, channels
+        Of the encoder; see `CompactEncoder`.
+    radius
+        Of the neighbourhood that is compared with the support patch, in cells.
+    hidden
+        Length of a point's recurrent state.
+    embedding
+        Length of what is made of the comparison at one stride.
+    iterations
+        How often a point is moved within a frame.
+    """
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 192)
+    blocks: tuple[int, int, int] = (1, 2, 1)
+    channels: int = 64
+    radius: int = 3
+    hidden: int = 256
+    embedding: int = 128
+    iterations: int = 3
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values, for a checkpoint."""
+        return asdict(self)
+
+
+class PointState(NamedTuple):
+    """What is remembered of P points between frames. Rows can be taken, dropped and joined.
+
+    Attributes
+    ----------
+    which : Tensor
+        ``(P,)`` int64: the frame of the batch that a point lives on; 0 in a single stream.
+    xy, velocity : Tensor
+        ``(P, 2)``, pixels and pixels a frame.
+    hidden : Tensor
+        ``(P, D)``.
+    query, recent : Tensor
+        ``(P, L, S, C)``: support patches where the point was asked for, and as of lately.
+    logits : Tensor
+        ``(P, 2)``: visibility and confidence on the latest frame.
+    """
+
+    which: Tensor
+    xy: Tensor
+    velocity: Tensor
+    hidden: Tensor
+    query: Tensor
+    recent: Tensor
+    logits: Tensor
+
+    def rows(self, index: Tensor | slice) -> PointState:
+        """Some of the points."""
+        return PointState(*(field[index] for field in self))
+
+
+class Answer(NamedTuple):
+    """One frame's answer for P points after each of K iterations.
+
+    Attributes
+    ----------
+    xy : Tensor
+        ``(K, P, 2)`` pixels.
+    visible, sure : Tensor
+        ``(K, P)`` logits: the point is seen; it is seen and `xy` is right to within 8 px.
+    spread : Tensor
+        ``(K, P)``: log of the error's scale b in pixels. Errors of length r have the density
+        ``r exp(-r / b) / b^2``; half of them are below 1.68 b.
+    match : Match
+        What the whole frame says; see `match`.
+    jump : Tensor
+        ``(P,)`` logits: go on from there rather than from where the point was expected.
+    expected : Tensor
+        ``(P, 2)``: where it was expected.
+    """
+
+    xy: Tensor
+    visible: Tensor
+    sure: Tensor
+    spread: Tensor
+    match: Match
+    jump: Tensor
+    expected: Tensor
+
+
+def join(states: Sequence[PointState]) -> PointState:
+    """The points of several states, one after the other."""
+    return PointState(*(torch.cat(fields) for fields in zip(*states, strict=True)))
+
+
+class CompactNetwork(nn.Module):
+    """See the module; `CompactConfig` has the sizes."""
+
+    def __init__(self, config: CompactConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or CompactConfig()
+        self.encoder = CompactEncoder(config.widths, config.blocks, config.channels)
+        seen = (2 * config.radius + 1) ** 2 * 2 * _SAMPLES
+        self.compare = nn.ModuleList(nn.Linear(seen, config.embedding) for _ in STRIDES)
+        self.mix = nn.Linear(len(STRIDES) * config.embedding, config.hidden)
+        self.notice = nn.Linear(_NOTICED, config.hidden)
+        self.turn = nn.Parameter(torch.zeros(config.iterations, config.hidden))
+        self.cell = _Cell(config.hidden, config.hidden)
+        self.head = _Head(config.hidden, 5)
+        self.carry = nn.Linear(config.hidden, 2)  # how much velocity; how much appearance
+        self.start = nn.Linear(len(STRIDES) * config.channels, config.hidden)
+        self.jump = nn.Sequential(
+            nn.Linear(config.hidden + _MATCHED, 64), nn.ReLU(), nn.Linear(64, 1)
+        )
+        self.sharpness = nn.Parameter(torch.tensor(2.5))  # log of the matching's inverse heat
+        self.balance = nn.Parameter(torch.tensor(0.0))  # logit: query's against recent looks
+        nn.init.constant_(self.jump[-1].bias, -2.0)
+
+    def encode(self, frames: Tensor) -> Features:
+        """Frames ``(F, 3, H, W)`` to feature maps; see `CompactEncoder`."""
+        return self.encoder(frames)
+
+    def begin(self, features: Features, which: Tensor, xy: Tensor) -> PointState:
+        """Take up points.
+
+        Parameters
+        ----------
+        features
+            Of the frames that they are asked for on.
+        which
+            ``(P,)`` int64: which of the frames.
+        xy
+            ``(P, 2)``.
+        """
+        looks = self._looks(features, which, xy)
+        centre = looks[:, :, _SAMPLES // 2].flatten(1)  # P L*C
+        hidden = torch.tanh(self.start(centre)).float()
+        certain = xy.new_full((len(xy), 2), 4.0)
+        return PointState(which, xy, torch.zeros_like(xy), hidden, looks, looks, certain)
+
+    def step(
+        self, state: PointState, features: Features, iterations: int | None = None
+    ) -> tuple[PointState, Answer]:
+        """Follow points onto the next frame.
+
+        ``iterations`` is how often each is moved; default: the configuration's.
+        """
+        size = (features[0].shape[2] * STRIDES[0], features[0].shape[1] * STRIDES[0])
+        carry = torch.sigmoid(self.carry(state.hidden).float())  # P 2
+        expected = state.xy + carry[:, :1] * state.velocity
+        found = self._match(state, features, expected)
+        jump = self.jump(torch.cat([state.hidden, self._chances(state, found, expected, size)], 1))
+        jump = jump[:, 0].float()
+        jumps = (jump > 0)[:, None]
+        xy = torch.where(jumps, found.xy.detach(), expected)
+        hidden, logits = state.hidden, state.logits
+        spread = torch.zeros_like(jump)
+        templates = torch.cat([state.query, state.recent], dim=2)  # P L 2S C
+        turns: list[tuple[Tensor, ...]] = []
+        for turn in range(iterations or self.config.iterations):
+            at = xy.detach()
+            seen = self._compare(features, state.which, at, templates)
+            noticed = _notice(at, state, logits.detach(), spread.detach(), jump.detach(), size)
+            turn_bias = self.turn[min(turn, len(self.turn) - 1)]
+            hidden = self.cell(F.relu(seen + self.notice(noticed) + turn_bias), hidden)
+            moved, visible, sure, spread = self.head(hidden).float().split((2, 1, 1, 1), dim=1)
+            # The first move starts from a place that is learned too.
+            xy = (xy if turn == 0 else at) + _SCALE * moved
+            logits, spread = torch.cat([visible, sure], 1), spread[:, 0]
+            turns.append((xy, visible[:, 0], sure[:, 0], spread))
+        answer = Answer(*map(torch.stack, zip(*turns, strict=True)), found, jump, expected)
+        return self._remember(state, features, xy.detach(), hidden, logits, jumps), answer
+
+    def _looks(self, features: Features, which: Tensor, xy: Tensor) -> Tensor:
+        """Support patches ``(P, L, S, C)``."""
+        looks = []
+        for maps, stride in zip(features, STRIDES, strict=True):
+            index, _, fraction = patch_index(maps.shape[1:3], which, xy / stride, SUPPORT)
+            pixels = gather(maps, index)
+            looks.append(interpolate(pixels, fraction.to(pixels.dtype)).flatten(1, 2))
+        return torch.stack(looks, dim=1)
+
+    def _compare(self, features: Features, which: Tensor, xy: Tensor, templates: Tensor) -> Tensor:
+        """What the neighbourhood of ``xy`` looks like, next to the templates; ``(P, D)``."""
+        seen = []
+        for level, (maps, stride) in enumerate(zip(features, STRIDES, strict=True)):
+            index, _, fraction = patch_index(
+                maps.shape[1:3], which, xy / stride, self.config.radius
+            )
+            pixels = gather(maps, index.flatten(1))  # P 64 C
+            products = (pixels @ templates[:, level].mT).view(*index.shape, -1)  # P 8 8 2S
+            near = interpolate(products, fraction.to(products.dtype))  # P 7 7 2S
+            seen.append(F.relu(self.compare[level](near.flatten(1))))
+        return self.mix(torch.cat(seen, dim=1))
+
+    def _match(self, state: PointState, features: Features, expected: Tensor) -> Match:
+        share = torch.sigmoid(self.balance)
+        middle = _SAMPLES // 2
+        looks = share * state.query[:, 1, middle] + (1 - share) * state.recent[:, 1, middle]
+        return match(features[1], STRIDES[1], state.which, looks, self.sharpness.exp(), expected)
+
+    def _chances(
+        self, state: PointState, found: Match, expected: Tensor, size: tuple[int, int]
+    ) -> Tensor:
+        """What speaks for and against a jump; ``(P, 6)``."""
+        far = (found.xy - expected).norm(dim=1) / max(size)
+        values = [found.peak, found.at_expected, found.likeness, found.likeness_expected, far]
+        return torch.cat(
+            [torch.stack(values, dim=1).detach(), torch.sigmoid(state.logits.detach())], dim=1
+        )
+
+    def _remember(
+        self,
+        state: PointState,
+        features: Features,
+        xy: Tensor,
+        hidden: Tensor,
+        logits: Tensor,
+        jumps: Tensor,
+    ) -> PointState:
+        """The state after a frame: looks are taken up as far as the point was surely seen."""
+        trust = torch.sigmoid(logits.detach()).prod(dim=1, keepdim=True)
+        carry = torch.sigmoid(self.carry(hidden).float())
+        share = (trust * carry[:, 1:])[..., None, None]
+        looks = self._looks(features, state.which, xy)
+        recent = torch.lerp(state.recent.float(), looks.float(), share).to(looks.dtype)
+        velocity = torch.where(jumps, 0.0, xy - state.xy)
+        return PointState(state.which, xy, velocity, hidden, state.query, recent, logits)
+
+
+_NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2
+_MATCHED = 7
+
+
+def _notice(
+    xy: Tensor,
+    state: PointState,
+    logits: Tensor,
+    spread: Tensor,
+    jump: Tensor,
+    size: tuple[int, int],
+) -> Tensor:
+    """What a point knows beside its looks: motion, edges of the picture, its own doubts."""
+    moved = (xy - state.xy) / _SCALE
+    limit = xy.new_tensor([size[0] - 1, size[1] - 1])
+    edges = torch.cat([xy, limit - xy], dim=1) / _EDGE
+    return torch.cat(
+        [
+            moved.clamp(-8, 8),
+            torch.tanh(moved),
+            state.velocity / _SCALE,
+            edges.clamp(-1, 1),
+            logits.clamp(-8, 8) / 4,
+            spread[:, None].clamp(-4, 4),
+            jump[:, None].clamp(-8, 8) / 4,
+            (state.logits.detach().clamp(-8, 8)) / 4,
+        ],
+        dim=1,
+    )
+
+
+class _Cell(nn.Module):
+    """A gated recurrent unit that stays in float32 where it is remembered."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.gates = nn.Linear(inputs + hidden, 2 * hidden)
+        self.fresh = nn.Linear(inputs + hidden, hidden)
+
+    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
+        x = x.to(hidden.dtype)
+        update, reset = torch.sigmoid(self.gates(torch.cat([x, hidden], 1)).float()).chunk(2, 1)
+        fresh = torch.tanh(self.fresh(torch.cat([x, reset * hidden], 1)).float())
+        return torch.lerp(hidden, fresh, update)
+
+
+class _Head(nn.Module):
+    """Reads a recurrent state; begins near zero."""
+
+    def __init__(self, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, outputs)
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.out(F.relu(self.inner(hidden)))
+
+
+def compact() -> CompactNetwork:
+    """The bundled default's network."""
+    return CompactNetwork()

@@ -1,0 +1,355 @@
+"""TAPIR: find a point in every frame by itself, then refine the whole track over time.
+
+Doersch et al., TAPIR: Tracking Any Point with per-frame Initialization and temporal Refinement,
+ICCV 2023; the causal kind: Vecerik et al., RoboTAP, ICRA 2024; the kinds with more convolutions:
+Doersch et al., BootsTAP: Bootstrapped Training for Tracking-Any-Point, ACCV 2024.
+
+Points do not see each other, so they may come in portions. Positions in the network are pixels
+at the matching resolution; coordinates are raster (the first pixel's centre is at 0.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, log2
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pointtrack.networks.blocks.correlation import local_correlation
+from pointtrack.networks.blocks.matching import CostVolumeHead, on_grid, put_queries
+from pointtrack.networks.blocks.mixer import Mixer, MixerState
+from pointtrack.networks.blocks.sampling import pyramid, trilinear
+from pointtrack.networks.blocks.tapir_resnet import TapirResNet, encode_frames, unit_vectors
+
+FINE, COARSE = 128, 256  # channels at strides 4 and 8
+RADIUS = 3  # of the windows that a point is compared with
+ITERATIONS = 4  # at each resolution
+PORTION = 512  # points times frames that are worked on at a time
+
+Size = tuple[int, int]  # height, width
+Named = TypeVar("Named", "Features", "Estimate", "MixerState")
+
+
+class Features(NamedTuple):
+    """Of frames ``(B, T, h, w, C)`` or of queries ``(B, N, C)``, at one resolution."""
+
+    fine: Tensor
+    coarse: Tensor
+
+
+class Estimate(NamedTuple):
+    """What is known of tracks.
+
+    Attributes
+    ----------
+    tracks
+        ``(B, N, T, 2)`` x, y.
+    occlusion_logit
+        ``(B, N, T)``; high: hidden.
+    expected_dist_logit
+        ``(B, N, T)``; high: probably more than 6 px (of 256) off.
+    """
+
+    tracks: Tensor
+    occlusion_logit: Tensor
+    expected_dist_logit: Tensor
+
+    def visible(self) -> Tensor:
+        """``(B, N, T)`` bool: whether a point is probably both seen and near."""
+        hidden, far = self.occlusion_logit.sigmoid(), self.expected_dist_logit.sigmoid()
+        return (1 - hidden) * (1 - far) > 0.5
+
+
+class TapirOutput(NamedTuple):
+    """The answer, in pixels of the video, and every step towards it (for training).
+
+    ``steps[0]`` is the matching alone; ``ITERATIONS`` more follow for each resolution.
+    """
+
+    tracks: Tensor
+    occlusion_logit: Tensor
+    expected_dist_logit: Tensor
+    steps: list[Estimate]
+
+
+class ExtraConvs(nn.Module):
+    """BootsTAPIR's five blocks on the coarse maps; each adds to its *normalised* input."""
+
+    def __init__(self, channels: int = COARSE, hidden: int = 4 * COARSE, depth: int = 5) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(depth))
+        self.up = nn.ModuleList(nn.Conv2d(channels, hidden, 3, padding=1) for _ in range(depth))
+        self.down = nn.ModuleList(nn.Conv2d(hidden, channels, 3, padding=1) for _ in range(depth))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        for norm, up, down in zip(self.norms, self.up, self.down, strict=True):
+            maps = norm(maps)  # F h w C
+            hidden = F.gelu(up(maps.permute(0, 3, 1, 2)), approximate="tanh")
+            maps = maps + down(hidden).permute(0, 2, 3, 1)
+        return maps
+
+
+class Tapir(nn.Module):
+    """All four networks.
+
+    Parameters
+    ----------
+    pooled
+        How many halved copies of the coarse maps a point is compared with as well.
+    extra_convs
+        Whether there are BootsTAPIR's additional convolutions.
+    causal
+        Whether the refinement of a frame sees that and earlier frames only.
+    temperature
+        Of the softmax that matches. Not in the weights.
+    resolution
+        Height and width at which points are matched; multiples of 16. A larger video is also
+        refined at larger sizes, up to its own.
+    """
+
+    def __init__(
+        self,
+        pooled: int,
+        extra_convs: bool = False,
+        causal: bool = False,
+        temperature: float = 20.0,
+        resolution: Size = (256, 256),
+    ) -> None:
+        super().__init__()
+        self.pooled, self.causal, self.resolution = pooled, causal, resolution
+        self.encoder = TapirResNet()
+        self.extra_convs = ExtraConvs() if extra_convs else None
+        self.matching = CostVolumeHead(2, temperature, strided_relu=True)
+        window = (2 * RADIUS + 1) ** 2
+        features = FINE + COARSE
+        self.mixer = Mixer(4 + features + window * (2 + pooled), 4 + features)
+
+    def forward(self, video: Tensor, queries: Tensor) -> TapirOutput:
+        """Track points through a whole clip, before and after their queries.
+
+        Parameters
+        ----------
+        video
+            ``(B, T, 3, H, W)`` in [-1, 1].
+        queries
+            ``(B, N, 3)`` t, x, y in pixels of the video, raster; t from 0.
+        """
+        size = _size(video)
+        steps = None
+        for level in self.levels(size):
+            maps = self.encode(video, level)
+            points = self.describe(maps, queries, size)
+            if steps is None:
+                steps = [self._through_queries(self.match(maps, points), queries, size)]
+            steps += self.refine(maps, points, _restart(steps))[0]
+        assert steps is not None
+        ends = zip(*steps[ITERATIONS::ITERATIONS], strict=True)  # of each level
+        answer = Estimate(*(torch.stack(values).mean(0) for values in ends))
+        return self._output(answer, steps, size)
+
+    def step(
+        self, maps: list[Features], points: list[Features], states: list[MixerState], size: Size
+    ) -> tuple[TapirOutput, list[MixerState]]:
+        """Track points on, through the next frames of a video. For a causal network.
+
+        Parameters
+        ----------
+        maps
+            Of the next frames, at each of the `levels`; one frame or more.
+        points
+            What points look like, at each of the levels.
+        states
+            What the last call returned, at first `first_states`. A point that is new begins with
+            those: it then has the track that it would have if the video began there.
+        size
+            Height and width of the video.
+        """
+        steps = [self.match(maps[0], points[0])]
+        after = []
+        for number, (seen, point) in enumerate(zip(maps, points, strict=True)):
+            before = states[ITERATIONS * number : ITERATIONS * (number + 1)]
+            refined, kept = self.refine(seen, point, _restart(steps), before)
+            steps += refined
+            after += kept
+        return self._output(steps[-1], steps, size), after
+
+    def first_states(self, batch: int, points: int, levels: int = 1) -> list[MixerState]:
+        """What `step` begins with."""
+        return [self.mixer.first_state(batch, points) for _ in range(ITERATIONS * levels)]
+
+    def levels(self, size: Size) -> list[Size]:
+        """The sizes at which a video of ``size`` is refined; at the first it is matched too."""
+        ratios = [given / own for given, own in zip(size, self.resolution, strict=True)]
+        count = 1 if size == self.resolution else ceil(max(log2(ratio) for ratio in ratios)) + 1
+        if count <= 1:
+            return [self.resolution]
+        height, width = (
+            [8 * round(own * ratio ** (i / (count - 1)) // 8) for i in range(count)]
+            for own, ratio in zip(self.resolution, ratios, strict=True)
+        )
+        return list(zip(height, width, strict=True))
+
+    def encode(self, video: Tensor, level: Size) -> Features:
+        """Features of frames ``(B, T, 3, H, W)`` at a size. Frames do not see each other."""
+        return Features(*encode_frames(video, level, self._encode))
+
+    def _encode(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        _, fine, coarse = self.encoder(frames)
+        if self.extra_convs is not None:
+            coarse = self.extra_convs(coarse)
+        return unit_vectors(fine), unit_vectors(coarse)
+
+    def describe(self, maps: Features, queries: Tensor, size: Size) -> Features:
+        """Features ``(B, N, C)`` of queries: t in frames of ``maps``, x, y in a video's pixels."""
+        return Features(*(trilinear(grid, on_grid(queries, size, grid)) for grid in maps))
+
+    def match(self, maps: Features, points: Features) -> Estimate:
+        """Find points in each frame by itself; tracks in pixels of the matching size."""
+        xy, logits = self.matching.match(maps.coarse, points.coarse)
+        cells = maps.coarse.shape[2:4]
+        return Estimate(xy * xy.new_tensor(_ratio(cells, self.resolution)), *logits.unbind(-1))
+
+    def refine(
+        self,
+        maps: Features,
+        points: Features,
+        start: Estimate,
+        states: list[MixerState] | None = None,
+    ) -> tuple[list[Estimate], list[MixerState]]:
+        """Improve tracks by what the maps show around them.
+
+        Parameters
+        ----------
+        maps, points
+            Of one size.
+        start
+            Tracks in pixels of the matching size.
+        states
+            Of a causal network: what it remembers of the frames before, for each iteration; None
+            where these are a clip's first.
+
+        Returns
+        -------
+        list[Estimate]
+            After each iteration.
+        list[MixerState]
+            Of a causal network, for the frames that follow.
+        """
+        grids = [grid.flatten(0, 1) for grid in maps]
+        grids += pyramid(grids[1], 1 + self.pooled)[1:]  # F h w C
+        step = max(1, PORTION // start.tracks.shape[2])
+        parts = []
+        for first in range(0, start.tracks.shape[1], step):
+            part = slice(first, first + step)
+            given = None if states is None else [of_points(state, part, 2) for state in states]
+            parts.append(
+                self._refine(grids, of_points(points, part), of_points(start, part), given)
+            )
+        estimates = [joined(same) for same in zip(*(part[0] for part in parts), strict=True)]
+        after = [joined(same, 2) for same in zip(*(part[1] for part in parts), strict=True)]
+        return estimates, after
+
+    def _refine(
+        self,
+        grids: list[Tensor],
+        points: Features,
+        start: Estimate,
+        states: list[MixerState] | None,
+    ) -> tuple[list[Estimate], list[MixerState]]:
+        estimate, estimates, after = start, [], []
+        query = torch.cat(points, dim=-1)[:, :, None]  # B N 1 384
+        features = query.expand(-1, -1, start.tracks.shape[2], -1)
+        # The mixer speaks of pixels at this size.
+        ratio = start.tracks.new_tensor(
+            _ratio([4 * n for n in grids[0].shape[1:3]], self.resolution)
+        )
+        for iteration in range(ITERATIONS):
+            near = self._compare(grids, features, estimate.tracks)
+            logits = torch.stack(estimate[1:], dim=-1)
+            known = torch.cat([torch.zeros_like(logits), logits, features, near], dim=-1)
+            if self.causal:
+                kept = (
+                    self.mixer.first_state(*query.shape[:2])
+                    if states is None
+                    else states[iteration]
+                )
+                change, kept = self.mixer.causal(known, kept)
+                if states is not None:
+                    after.append(kept)
+            else:
+                change = self.mixer(known)
+            estimate = Estimate(
+                estimate.tracks + change[..., :2] * ratio,
+                estimate.occlusion_logit + change[..., 2],
+                estimate.expected_dist_logit + change[..., 3],
+            )
+            features = features + change[..., 4:]
+            estimates.append(estimate)
+        return estimates, after
+
+    def _compare(self, grids: list[Tensor], features: Tensor, tracks: Tensor) -> Tensor:
+        """Dot products with the windows around tracks: ``(B, N, T, 49 * grids)``, row by row."""
+        batch, _, frames = tracks.shape[:3]
+        which = torch.arange(batch * frames, device=tracks.device).view(batch, 1, frames)
+        which = which.expand(tracks.shape[:3]).reshape(-1, 1)
+        fine, coarse = features.flatten(0, 2)[:, None].split([FINE, COARSE], dim=-1)  # P 1 C
+        near = []
+        for number, grid in enumerate(grids):
+            scale = _ratio(self.resolution, grid.shape[1:3])
+            xy = (tracks * tracks.new_tensor(scale) - 0.5).view(-1, 1, 2)
+            templates = coarse if number else fine
+            near.append(local_correlation(grid, which, xy, templates, RADIUS, "zeros").flatten(1))
+        return torch.cat(near, dim=-1).unflatten(0, tracks.shape[:3])
+
+    def _through_queries(self, found: Estimate, queries: Tensor, size: Size) -> Estimate:
+        seeds = queries * queries.new_tensor([1, *_ratio(size, self.resolution)])
+        return found._replace(tracks=put_queries(found.tracks, seeds))
+
+    def _output(self, answer: Estimate, steps: list[Estimate], size: Size) -> TapirOutput:
+        scale = answer.tracks.new_tensor(_ratio(self.resolution, size))
+        shown = [step._replace(tracks=step.tracks * scale) for step in (answer, *steps)]
+        return TapirOutput(*shown[0], shown[1:])
+
+
+def _restart(steps: list[Estimate]) -> Estimate:
+    """Positions go on from level to level, logits begin again with those of the matching."""
+    return steps[0]._replace(tracks=steps[-1].tracks)
+
+
+def _size(video: Tensor) -> Size:
+    return video.shape[-2], video.shape[-1]
+
+
+def _ratio(source: Sequence[int], target: Sequence[int]) -> tuple[float, float]:
+    """What x and y are multiplied with from one size (height, width) to another."""
+    return target[1] / source[1], target[0] / source[0]
+
+
+def of_points(values: Named, part: slice, dim: int = 1) -> Named:
+    """The same of some points only."""
+    before = (slice(None),) * dim
+    return type(values)(*(value[(*before, part)] for value in values))
+
+
+def joined(parts: Sequence[Named], dim: int = 1) -> Named:
+    """The same of all points, from portions of them."""
+    return type(parts[0])(*(torch.cat(same, dim) for same in zip(*parts, strict=True)))
+
+
+def tapir() -> Tapir:
+    return Tapir(pooled=0)
+
+
+def causal_tapir() -> Tapir:
+    return Tapir(pooled=1, causal=True)
+
+
+def bootstapir() -> Tapir:
+    return Tapir(pooled=1, extra_convs=True, temperature=10.0)
+
+
+def causal_bootstapir() -> Tapir:
+    return Tapir(pooled=1, extra_convs=True, causal=True, temperature=10.0)

@@ -1,0 +1,146 @@
+"""Closed smooth bodies from limbs: round cones blended together and meshed by surface nets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Limb:
+    """A cone with round ends that belongs to a bone.
+
+    Attributes
+    ----------
+    bone
+        The bone that moves it.
+    a, b
+        Ends of its axis ``(x, y, z)``, with radii `ra` and `rb`, in metres.
+    stretch
+        Factors on the radii along x, y and z; 1 is round.
+    """
+
+    bone: str
+    a: tuple[float, float, float]
+    b: tuple[float, float, float]
+    ra: float
+    rb: float
+    stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def distance(self, points: Floats) -> Floats:
+        """Signed distance ``(N,)`` of points ``(N, 3)``, below 0 inside; inexact if stretched."""
+        scale = np.array(self.stretch)
+        p, a, b = points / scale, np.array(self.a) / scale, np.array(self.b) / scale
+        axis = b - a
+        along = np.clip((p - a) @ axis / max(axis @ axis, 1e-12), 0, 1)
+        radius = self.ra + (self.rb - self.ra) * along
+        return (np.linalg.norm(p - a - along[:, None] * axis, axis=1) - radius) * scale.min()
+
+    def moved(self, bone: str, shift: Floats) -> Limb:
+        """The same limb elsewhere."""
+        a, b = np.array(self.a) + shift, np.array(self.b) + shift
+        return Limb(bone, tuple(a), tuple(b), self.ra, self.rb, self.stretch)
+
+
+def blended(limbs: Sequence[Limb], points: Floats, blend: float) -> Floats:
+    """Distance ``(N,)`` to the smooth union of limbs."""
+    total = np.zeros(len(points))
+    least = np.full(len(points), np.inf)
+    distances = [limb.distance(points) for limb in limbs]
+    for d in distances:
+        least = np.minimum(least, d)
+    for d in distances:
+        total += np.exp(-np.clip((d - least) / blend, 0, 50))
+    return least - blend * np.log(total)
+
+
+def owners(limbs: Sequence[Limb], points: Floats) -> Ints:
+    """The nearest limb of each point ``(N,)``."""
+    return np.stack([limb.distance(points) for limb in limbs]).argmin(0)
+
+
+def body(limbs: Sequence[Limb], step: float, blend: float = 0.015) -> tuple[Floats, Ints]:
+    """The blended limbs' surface: vertices ``(V, 3)`` and quads ``(F, 4)`` of sides near `step`."""
+    ends = np.array([[limb.a, limb.b] for limb in limbs])
+    fat = max(max(limb.ra, limb.rb) * max(limb.stretch) for limb in limbs) + 3 * step
+    low, high = ends.min((0, 1)) - fat, ends.max((0, 1)) + fat
+    counts = np.ceil((high - low) / step).astype(int) + 1
+    field = np.full(counts, 10.0)
+    axes = [low[k] + step * np.arange(counts[k]) for k in range(3)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    near = np.zeros(counts, bool)
+    for limb in limbs:
+        box = _around(limb, low, step, counts)
+        near[box] = True
+    field[near] = blended(limbs, grid[near], blend)
+    verts, quads = surface_net(field)
+    verts = low + step * verts
+    for _ in range(2):  # onto the surface proper
+        verts -= _offset(limbs, verts, blend)
+    return verts, quads
+
+
+def _around(limb: Limb, low: Floats, step: float, counts: Ints) -> tuple[slice, ...]:
+    """The part of the grid about a limb."""
+    fat = max(limb.ra, limb.rb) * np.array(limb.stretch) + 0.04
+    ends = np.array([limb.a, limb.b])
+    first = np.floor((ends.min(0) - fat - low) / step).astype(int).clip(0)
+    last = np.ceil((ends.max(0) + fat - low) / step).astype(int) + 1
+    return tuple(slice(i, min(j, n)) for i, j, n in zip(first, last, counts, strict=True))
+
+
+def _offset(limbs: Sequence[Limb], verts: Floats, blend: float) -> Floats:
+    value = blended(limbs, verts, blend)
+    h = 1e-3
+    slope = np.stack(
+        [(blended(limbs, verts + h * e, blend) - value) / h for e in np.eye(3)], axis=1
+    )
+    length = np.maximum((slope**2).sum(1), 0.05)
+    return np.clip(value / length, -0.02, 0.02)[:, None] * slope
+
+
+def surface_net(field: Floats) -> tuple[Floats, Ints]:
+    """The zero surface of a field (X, Y, Z), below 0 inside, in grid units.
+
+    One vertex a cell that the surface crosses, at the mean of its edges' crossings (Gibson,
+    1998); a quad about each edge that it crosses, counter-clockwise from outside.
+    """
+    inside = field < 0
+    shape = np.array(field.shape) - 1
+    total, count = np.zeros((*shape, 3)), np.zeros(tuple(shape))
+    corner = [np.array(c) for c in np.ndindex(2, 2, 2)]
+    for c in corner:
+        for axis in range(3):
+            if c[axis]:
+                continue
+            d = c + np.eye(3, dtype=int)[axis]
+            f0, f1 = (field[tuple(slice(o, o + n) for o, n in zip(p, shape, strict=True))] for p in (c, d))
+            crossed = (f0 < 0) != (f1 < 0)
+            share = np.where(crossed, f0 / np.where(crossed, f0 - f1, 1), 0)
+            total += crossed[..., None] * c + (crossed * share)[..., None] * np.eye(3)[axis]
+            count += crossed
+    used = count > 0
+    number = np.full(tuple(shape), -1)
+    number[used] = np.arange(used.sum())
+    verts = np.argwhere(used) + total[used] / count[used][:, None]
+    quads = []
+    for axis in range(3):
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        first = np.moveaxis(inside, axis, 0)
+        at = np.argwhere(np.moveaxis(first[:-1] != first[1:], 0, axis))
+        starts_inside = inside[tuple(at.T)]
+        ring = []
+        for du, dv in ((-1, -1), (0, -1), (0, 0), (-1, 0)):
+            cell = at.copy()
+            cell[:, u] += du
+            cell[:, v] += dv
+            ring.append(number[tuple(cell.T)])
+        quad = np.stack(ring, 1)
+        quads.append(np.where(starts_inside[:, None], quad, quad[:, ::-1]))
+    return verts, np.concatenate(quads)

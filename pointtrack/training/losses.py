@@ -1,0 +1,171 @@
+"""Losses of supervised training, each a sum over points so that masks stay exact.
+
+Errors are in pixels of the training frames. Masks choose what counts: positions count where the
+annotation is valid, visible points more than hidden ones (CoTracker3, arXiv 2410.11831).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pointtrack.networks.compact import Answer
+from pointtrack.networks.compact_matching import cell_loss
+from pointtrack.training.checks import number
+from pointtrack.training.processes import world_sum
+
+NEAR = 8.0  # px: what `Answer.sure` stands for
+_BETTER = 4.0  # px that a jump must gain to be worth it
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the parts of the loss.
+
+    Attributes
+    ----------
+    decay
+        Weight of each iteration next to the one after it.
+    position, hidden
+        Of the position of points that are visible, and how much less hidden ones count.
+    visibility, confidence, spread
+        Of the two probabilities and of the error's scale.
+    match, jump
+        Of finding a visible point in the whole frame, and of knowing when to go there.
+    bend
+        Pixels up to which the position's loss is quadratic.
+    far
+        Pixels from which it grows only with the error's logarithm.
+    """
+
+    decay: float = 0.8
+    position: float = 0.2
+    hidden: float = 0.2
+    visibility: float = 1.0
+    confidence: float = 0.5
+    spread: float = 0.1
+    match: float = 0.1
+    jump: float = 0.2
+    bend: float = 0.5
+    far: float = 16.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            number(name, value, 0)
+        number("decay", self.decay, 0, 1)
+        number("bend", self.bend, 1e-3)
+        number("far", self.far, self.bend)
+
+
+TERMS = ("position", "hidden", "visibility", "confidence", "spread", "match", "jump")
+
+
+class Parts(dict[str, Tensor]):
+    """Sums of loss terms by name, and how many points each is over (``name + "/count"``)."""
+
+    @classmethod
+    def empty(cls, device: torch.device) -> Parts:
+        names = [*TERMS, *(f"{name}/count" for name in TERMS)]
+        return cls({name: torch.zeros((), device=device) for name in names})
+
+    def add(self, name: str, values: Tensor, mask: Tensor) -> None:
+        """Add ``values`` where ``mask``; both ``(P,)``."""
+        weight = mask.to(values.dtype)
+        self[name] = self[name] + (values * weight).sum()
+        self[f"{name}/count"] = self[f"{name}/count"] + weight.sum()
+
+    def means(self) -> dict[str, Tensor]:
+        """Each term's mean over the points of all processes; 0 where it is over nothing.
+
+        With W processes each has its own points' share, times W: the mean of these, which is
+        what data-parallel training takes of their gradients, is that over all points.
+        """
+        names = list(TERMS)
+        counts, world = world_sum(torch.stack([self[f"{name}/count"] for name in names]))
+        shares = world / counts.clamp_min(1)
+        return {name: self[name] * share for name, share in zip(names, shares, strict=True)}
+
+
+def distance_loss(error: Tensor, bend: float, far: float) -> Tensor:
+    """Loss of error lengths: quadratic, then linear, then logarithmic.
+
+    A point that is lost says little about how to follow one, so its pull is bounded.
+    """
+    near = error.square() / (2 * bend)
+    linear = error - bend / 2
+    slow = (far - bend / 2) + far * torch.log(error.clamp_min(far) / far)
+    return torch.where(error < bend, near, torch.where(error < far, linear, slow))
+
+
+def spread_loss(error: Tensor, spread: Tensor) -> Tensor:
+    """Negative log-likelihood of error lengths under ``r exp(-r / b) / b^2``, b = e^spread."""
+    spread = spread.clamp(-4, 5)
+    return error * torch.exp(-spread) + 2 * spread
+
+
+def frame_losses(
+    parts: Parts,
+    answer: Answer,
+    size: tuple[int, int],
+    xy: Tensor,
+    visible: Tensor,
+    valid: Tensor,
+    config: LossConfig,
+    stride: int = 8,
+) -> None:
+    """Add one frame's losses to `parts`.
+
+    Parameters
+    ----------
+    parts
+        What has been added so far.
+    answer
+        For P points, as `CompactNetwork.step` gives it.
+    size
+        ``(h, w)`` of the map that the matching is over.
+    xy, visible, valid
+        ``(P, 2)``, ``(P,)`` and ``(P,)``: the truth.
+    stride
+        Of that map.
+    """
+    turns = len(answer.xy)
+    decay = config.decay ** torch.arange(turns - 1, -1, -1.0, device=xy.device)
+    decay = (decay / decay.sum())[:, None]
+    hidden = valid & ~visible
+    gap = answer.xy - xy
+    error = (gap.square().sum(-1) + 1e-8).sqrt()  # K P
+    moved = (decay * distance_loss(error, config.bend, config.far)).sum(0)
+    parts.add("position", moved, visible)
+    parts.add("hidden", moved, hidden)
+    seen = visible.to(moved.dtype).expand_as(error)
+    parts.add("visibility", (decay * _cross_entropy(answer.visible, seen)).sum(0), valid)
+    right = seen * (error.detach() < NEAR)
+    parts.add("confidence", (decay * _cross_entropy(answer.sure, right)).sum(0), valid)
+    spread = spread_loss(error.detach(), answer.spread)
+    parts.add("spread", (decay * spread).sum(0), visible)
+    parts.add("match", cell_loss(answer.match.logits, size, xy / stride), visible)
+    gain = (answer.expected.detach() - xy).norm(dim=1) - (answer.match.xy.detach() - xy).norm(dim=1)
+    worth = (visible & (gain > _BETTER)).to(moved.dtype)
+    # Within a few pixels either start does.
+    parts.add("jump", _cross_entropy(answer.jump, worth), valid & ~(visible & (gain.abs() < 2)))
+
+
+def total(means: dict[str, Tensor], config: LossConfig) -> Tensor:
+    """The weighted sum of the parts' means."""
+    weights = {
+        "position": config.position,
+        "hidden": config.position * config.hidden,
+        "visibility": config.visibility,
+        "confidence": config.confidence,
+        "spread": config.spread,
+        "match": config.match,
+        "jump": config.jump,
+    }
+    return torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none")

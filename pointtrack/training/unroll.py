@@ -1,0 +1,105 @@
+"""Running the compact network over a batch: every point from its query to the last frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
+from pointtrack.training.losses import LossConfig, Parts, frame_losses, total
+from pointtrack.training.sample import Batch
+
+
+@dataclass(frozen=True)
+class UnrollConfig:
+    """How a batch is run.
+
+    Attributes
+    ----------
+    iterations
+        How often points are moved in each frame; 0: as often as the network says.
+    recompute
+        Encode again on the way back rather than keep what is inside the encoder.
+    cut
+        Gradients do not reach farther back than so many frames; 0: as far as there are.
+    chunk
+        Frames encoded at a time; 0: all.
+    """
+
+    iterations: int = 0
+    recompute: bool = False
+    cut: int = 0
+    chunk: int = 0
+
+
+def encode_frames(network: CompactNetwork, video: Tensor, config: UnrollConfig) -> list[Features]:
+    """Features of ``video (B, T, 3, H, W)``: for each of T frames, maps of B pictures."""
+    frames = video.transpose(0, 1).flatten(0, 1)  # T*B: a frame's maps lie together
+
+    def encode(part: Tensor) -> tuple[Tensor, ...]:
+        return tuple(network.encode(part))
+
+    parts = []
+    for part in frames.split(config.chunk or len(frames)):
+        again = config.recompute and torch.is_grad_enabled()
+        parts.append(checkpoint(encode, part, use_reentrant=False) if again else encode(part))
+    levels = [
+        torch.cat(level) if len(parts) > 1 else level[0] for level in zip(*parts, strict=True)
+    ]
+    batch, count = video.shape[:2]
+    split = [level.unflatten(0, (count, batch)).unbind(0) for level in levels]
+    return [list(maps) for maps in zip(*split, strict=True)]
+
+
+def unroll(
+    network: CompactNetwork, batch: Batch, config: UnrollConfig
+) -> Iterator[tuple[int, Tensor, Answer, Features]]:
+    """Follow all points of a batch.
+
+    Yields
+    ------
+    tuple
+        Frame number, ``rows (P,)`` of the points that began in an earlier frame (numbers in
+        ``B * N``), the network's answer for them, and the frame's features.
+    """
+    count = batch.queries.shape[1]
+    features = encode_frames(network, batch.video, config)
+    queries = batch.queries.flatten(0, 1)  # B*N 3
+    begins = queries[:, 0].long()
+    order = begins.argsort(stable=True)
+    number = torch.bincount(begins, minlength=len(features)).tolist()  # new points a frame
+    clip = order // count
+    state: PointState | None = None
+    done = 0
+    for t, maps in enumerate(features):
+        if state is not None:
+            if config.cut and t % config.cut == 0:
+                state = PointState(*(field.detach() for field in state))
+            state, answer = network.step(state, maps, config.iterations or None)
+            yield t, order[:done], answer, maps
+        if number[t]:
+            rows = slice(done, done + number[t])
+            fresh = network.begin(maps, clip[rows], queries[order[rows], 1:])
+            state = fresh if state is None else join([state, fresh])
+            done += number[t]
+
+
+def batch_loss(
+    network: CompactNetwork, batch: Batch, losses: LossConfig, config: UnrollConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a batch, and its parts; frames up to each point's query do not count."""
+    xy, visible, valid = (f.flatten(0, 1) for f in (batch.xy, batch.visible, batch.valid))
+    parts = Parts.empty(xy.device)
+    for t, rows, answer, maps in unroll(network, batch, config):
+        size = (maps[1].shape[1], maps[1].shape[2])
+        truth = xy[rows, t], visible[rows, t], valid[rows, t]
+        frame_losses(parts, answer, size, *truth, losses)
+    means = parts.means()
+    loss = total(means, losses)
+    if not loss.requires_grad:  # every point was asked for in the last frame
+        loss = loss + torch.stack([p.sum() * 0 for p in network.parameters()]).sum()
+    return loss, {name: mean.detach() for name, mean in means.items()}

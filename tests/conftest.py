@@ -1,0 +1,1 @@
+"""Being here, it lets tests in every folder import the helpers beside it."""
