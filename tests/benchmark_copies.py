@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
@@ -21,7 +22,7 @@ SIZE = (64, 48)  # width, height
 def frame(index: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
     """One colour a frame, told apart by its red: 10 * index."""
     picture = np.full((size[1], size[0], 3), 40, np.uint8)
-    picture[..., 0] = 10 * index
+    picture[..., 0] = min(10 * index, 255)
     return picture
 
 
@@ -253,3 +254,48 @@ def kinetics(root: Path, clips: int = 3, frames: int = 20) -> tuple[Path, Path]:
     path = root / "tapvid_kinetics.csv"
     path.write_text("\n".join(rows) + "\n")
     return path, folder
+
+
+def pointodyssey(root: Path, frames: int = 12) -> Path:
+    """Six still points in a test sequence, of which the protocol keeps the first, fifth, sixth."""
+    place = root / "test" / "long"
+    pictures(place / "rgbs", [f"rgb_{t:05d}.jpg" for t in range(frames)], (256, 256))
+    xy = np.full((frames, 6, 2), 100.5, np.float32)  # raster
+    xy[..., 0] += 10 * np.arange(6)
+    visible, valid = np.ones((2, frames, 6), bool)
+    visible[0, 1] = False  # hidden in frame 0: not asked for
+    visible[5:, 2] = False  # visible in 5 frames only
+    xy[6:, 3] = np.inf
+    visible[6:, 3] = valid[6:, 3] = False  # unknown later
+    visible[9:, 4] = False  # occluded at the end, but valid
+    np.savez(place / "anno.npz", trajs_2d=xy, visibs=visible, valids=valid)
+    return root
+
+
+def dynamic_replica(root: Path, frames: int = 300) -> Path:
+    """A sequence of three points that stand still; the last is visible in 10 frames only."""
+    import torch
+
+    place, rows = root / "valid", []
+    names = [f"room-{t:04d}.png" for t in range(frames)]
+    pictures(place / "room_left" / "images", names, (32, 24))
+    (place / "room_left" / "trajectories").mkdir()
+    for t, name in enumerate(names):
+        tracks = f"room_left/trajectories/{t:06d}.pth"
+        points = torch.tensor([[10.0, 5], [20, 10], [5, 20]])
+        visible = torch.tensor([True, t == 0 or t > 200, t < 10])
+        torch.save({"traj_2d": points, "verts_inds_vis": visible}, place / tracks)
+        for camera in ("left", "right"):
+            rows.append(
+                {
+                    "sequence_name": "room",
+                    "frame_number": t,
+                    "frame_timestamp": t / 30,
+                    "camera_name": camera,
+                    "image": {"path": f"room_left/images/{name}", "size": [24, 32]},
+                    "trajectories": {"path": tracks},
+                }
+            )
+    with gzip.open(place / "frame_annotations_valid.jgz", "wt") as file:
+        json.dump(rows, file)
+    return root

@@ -12,10 +12,17 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from pointtrack.cli.shared import JsonOption, QuietOption, messages, progress_bar, show
+from pointtrack.cli.shared import (
+    Interrupted,
+    JsonOption,
+    QuietOption,
+    messages,
+    progress_bar,
+    show,
+)
 from pointtrack.datasets import CARDS, Dataset, DatasetCard, Problem, open_dataset
 from pointtrack.datasets.catalog import card as card_named
-from pointtrack.datasets.kinetics import BuildReport
+from pointtrack.datasets.kinetics import FRAMES, BuildReport
 from pointtrack.datasets.kinetics import build as build_kinetics
 from pointtrack.errors import PointtrackError
 from pointtrack.evaluation.own_sets import OWN_SETS
@@ -63,7 +70,11 @@ def _list(
         return
     show(_table(list(CARDS.values())))
     own = " and ".join(OWN_SETS)
-    messages.print(f"Our own, evaluated by name alone: {own}.", highlight=False)
+    messages.print(
+        f"Our own, evaluated by name alone: {own}.\n"
+        "`pointtrack data NAME` tells where to get one, and how it must lie on the disk.",
+        highlight=False,
+    )
 
 
 @app.command(name="card", hidden=True)
@@ -157,8 +168,21 @@ def build(
     """
     if name not in _BUILDS:
         raise PointtrackError(f"only {', '.join(_BUILDS)} is built, found {name!r}")
-    with progress_bar("Building", quiet) as report:
-        done = build_kinetics(csv, clips, out, progress=report)
+    finished = 0
+    with progress_bar("Building", quiet) as bar:
+
+        def report(number: int, total: int) -> None:
+            nonlocal finished
+            finished = number
+            bar(number * FRAMES, total * FRAMES)
+
+        try:
+            done = build_kinetics(csv, clips, out, progress=report)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(
+                f"Interrupted after {finished} clips; the same command goes on with the files "
+                "that are not there yet."
+            ) from stop
     left_out = [*done.missing, *(problem.name for problem in done.broken)]
     if json:
         typer.echo(json_module.dumps(_build_to_dict(done), indent=2))
@@ -206,19 +230,20 @@ def _verdict(path: Path, found: int, problems: list[Problem]) -> str:
 
 def _table(cards: list[DatasetCard]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("data set", "what it shows", "used for", "clips", "download", "licence"):
+    table.add_column("data set", no_wrap=True)
+    for heading in ("what it shows", "clips", "download", "licence", "use at work"):
         table.add_column(heading)
-    table.add_column("use at work", no_wrap=True)
-    for one in cards:
-        table.add_row(
-            f"[bold]{one.name}[/]",
-            escape(one.summary),
-            one.use,
-            escape(one.clips),
-            escape(one.download),
-            escape(one.licence),
-            _use_at_work(one),
-        )
+    for use, title in (("benchmark", "benchmarks"), ("training", "for training")):
+        table.add_row(f"[bold]{title}[/]")
+        for one in (card for card in cards if card.use == use):
+            table.add_row(
+                f"  {one.name}",
+                escape(one.summary),
+                escape(one.clips),
+                escape(one.download),
+                escape(one.licence),
+                _use_at_work(one),
+            )
     return table
 
 

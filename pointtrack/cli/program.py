@@ -23,6 +23,7 @@ from pointtrack.cli.models import models
 from pointtrack.cli.shared import Interrupted, messages
 from pointtrack.cli.synth import app as synth
 from pointtrack.cli.track import track
+from pointtrack.cli.train import train
 from pointtrack.cli.view import view
 from pointtrack.errors import PointtrackError
 from pointtrack.files import reason
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (track, view, models, evaluate, compare, convert):
+for _verb in (track, view, models, evaluate, compare, convert, train):
     app.command()(_verb)
 app.add_typer(synth)
 app.add_typer(data)

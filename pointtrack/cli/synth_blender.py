@@ -13,7 +13,7 @@ from pointtrack.errors import PointtrackError
 # The generator is imported where it is used, as in `synth`.
 PRESETS = ("indoor", "outdoor", "abstract")
 STORES = ("jpg", "png")
-_CHANCES = (
+CHANCES = (
     "fog",
     "smoke",
     "motion_blur",
@@ -112,7 +112,7 @@ def blender(
         "views": views, "fps": fps, "images": store,
     }  # fmt: skip
     chances = (fog, smoke, motion_blur, depth_of_field, exposure, noise, compression)
-    given = zip(_CHANCES, chances, strict=True)
+    given = zip(CHANCES, chances, strict=True)
     changes.update({name: chance for name, chance in given if chance is not None})
     for name, folder in (
         ("textures", textures), ("hdris", hdris), ("motions", motions), ("meshes", meshes),

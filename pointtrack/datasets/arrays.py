@@ -23,7 +23,10 @@ _ARCHIVE = "an archive of arrays"
 
 
 def mapped_archive(
-    path: Path, names: Sequence[str], cache: PathLike | None = None
+    path: Path,
+    names: Sequence[str],
+    cache: PathLike | None = None,
+    required: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]]:
     """Those of the named arrays that an ``.npz`` archive has, mapped into memory.
 
@@ -40,15 +43,19 @@ def mapped_archive(
     cache
         A folder; default: ``POINTTRACK_CACHE`` where that is set, else none. Nothing is ever
         written beside the archive.
+    required
+        Which of the names must be there.
 
     Raises
     ------
     FormatError
-        When the archive is damaged or holds something other than numbers.
+        When the archive is damaged, lacks a required array or holds something other than
+        numbers.
     """
     place = cache if cache is not None else os.environ.get("POINTTRACK_CACHE")
     with reading(path, _ARCHIVE), zipfile.ZipFile(path) as archive:
         members = {info.filename: info for info in archive.infolist()}
+        needed(path, {n.removesuffix(".npy"): n for n in members}, required)
         arrays: dict[str, NDArray[Any]] = {}
         for name in names:
             info = members.get(f"{name}.npy")

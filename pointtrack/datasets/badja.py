@@ -44,8 +44,8 @@ from pointtrack.datasets.stored import (
     folder_at,
     instance_maps,
     naming,
+    numbered_files,
     open_pictures,
-    picture_files,
     read_json,
 )
 from pointtrack.errors import FormatError
@@ -116,7 +116,7 @@ class BadjaDataset(Dataset):
         rows = sorted(_annotations(file), key=lambda row: natural_order(Path(row["image_path"])))
         first, last = (self._root / rows[i]["image_path"] for i in (0, -1))
         with naming(file):
-            folder = picture_files(first.parent)
+            folder = numbered_files(first.parent)
             images = [p for p in folder if natural_order(first) <= natural_order(p)]
             images = [p for p in images if natural_order(p) <= natural_order(last)]
             places = {path.name: t for t, path in enumerate(images)}
@@ -154,7 +154,7 @@ class BadjaDataset(Dataset):
         xy = arrays["trajs_g"].astype(np.float64).transpose(1, 0, 2)  # N T 2
         good = (arrays["valids_g"] == _GOOD).T & np.isfinite(xy).all(axis=2)  # N T
         with naming(file):
-            images = picture_files(self._root / "videos" / animal)[: xy.shape[1]]
+            images = numbered_files(self._root / "videos" / animal, count=xy.shape[1])
             for track in range(len(xy)):
                 for key in (f"{animal}_{track}", f"{file.stem}_{track}"):
                     good[track, : self._picks.get(key, 0)] = False
@@ -174,6 +174,8 @@ def _picks(file: Path) -> dict[str, int]:
             if len(words) < 2 or not words[1].isdecimal():
                 raise FormatError(f"line {number} is {line[:60]!r}, expected NAME_INDEX FRAME")
             picks[words[0]] = int(words[1])
+        if not picks:
+            raise FormatError("it is empty")
     return picks
 
 

@@ -65,7 +65,8 @@ class Clip:
         Where the data set itself asks for the points, one observation a track, in the order
         of the tracks.
     xyz : ndarray or None
-        ``(N, T, 3)`` float64, the same points in the world's coordinates.
+        ``(N, T, 3)``, the same points in the world's coordinates; of the type in the file,
+        and perhaps mapped from it.
     depth : sequence or None
         A map ``(H, W)`` float32 a frame: distance along the optical axis in the data set's
         unit (metres where it says so); infinite where there is nothing.
@@ -91,7 +92,7 @@ class Clip:
     visible: NDArray[np.bool_]
     valid: NDArray[np.bool_] = None  # type: ignore[assignment]
     queries: Queries | None = None
-    xyz: NDArray[np.float64] | None = None
+    xyz: NDArray[np.floating] | None = None
     depth: Sequence[NDArray[np.float32]] | None = None
     masks: Sequence[NDArray[np.integer]] | None = None
     camera: Camera | None = None

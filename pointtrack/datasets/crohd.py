@@ -19,7 +19,7 @@ pixel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,8 @@ from pointtrack.datasets.stored import (
     folder_at,
     folders_with,
     naming,
+    numbered_files,
     open_pictures,
-    picture_files,
 )
 from pointtrack.errors import FormatError, PointtrackError
 from pointtrack.files import PathLike
@@ -39,6 +39,7 @@ from pointtrack.formats.common import read_text, reading
 from pointtrack.video.pictures import natural_order
 
 CHUNK = 1000  # frames
+_MOST_FRAMES = 1_000_000
 
 
 class CrohdDataset(Dataset):
@@ -62,6 +63,7 @@ class CrohdDataset(Dataset):
     def __init__(self, path: PathLike, chunk: int = CHUNK):
         root = folder_at(path)
         self._chunk = chunk
+        self._last: tuple[Path, NDArray[np.float64]] | None = None
         found = {folder.parent for folder in folders_with(root, "gt.txt", depth=3)}
         self._folders = sorted(found, key=natural_order)
         if not self._folders:
@@ -75,33 +77,40 @@ class CrohdDataset(Dataset):
         for folder in self._folders:
             name = folder.resolve().name
             try:
-                images = picture_files(folder / "img1")
+                frames = int(self._rows(folder)[:, 0].max())
+                images = numbered_files(folder / "img1", 1)
+                images = numbered_files(folder / "img1", 1, max(frames, len(images)))
             except PointtrackError as problem:
                 yield Entry(name, unreadable(problem))
                 continue
             for start in range(0, len(images), self._chunk):
                 part = images[start : start + self._chunk]
-                yield Entry(f"{name}_{start:05d}", partial(_read, folder, part, start, name))
+                label = f"{name}_{start:05d}"
+                yield Entry(label, partial(self._read, folder, part, start, label))
+
+    def _read(self, folder: Path, images: list[Path], start: int, label: str) -> Clip:
+        rows = self._rows(folder)
+        frame = rows[:, 0].astype(np.int64) - 1 - start
+        here = (frame >= 0) & (frame < len(images))
+        rows, frame = rows[here], frame[here]
+        heads, track = np.unique(rows[:, 1], return_inverse=True)
+        xy = np.full((len(heads), len(images), 2), np.nan)
+        visible, valid = np.zeros((2, len(heads), len(images)), bool)
+        xy[track, frame] = rows[:, 2:4] + rows[:, 4:6] / 2
+        valid[track, frame], visible[track, frame] = True, rows[:, 8] > 0
+        with naming(folder):
+            video = open_pictures(images, folder)
+            return Clip(label, video, xy, visible, valid, files=images)
+
+    def _rows(self, folder: Path) -> NDArray[np.float64]:
+        """A sequence's rows; the chunks of one come one after the other, so the last is kept."""
+        path = folder / "gt" / "gt.txt"
+        if self._last is None or self._last[0] != path:
+            self._last = path, _read_rows(path)
+        return self._last[1]
 
 
-def _read(folder: Path, images: list[Path], start: int, name: str) -> Clip:
-    path = folder / "gt" / "gt.txt"
-    rows = _rows(path)
-    frame = rows[:, 0].astype(np.int64) - 1 - start
-    here = (frame >= 0) & (frame < len(images))
-    rows, frame = rows[here], frame[here]
-    heads, track = np.unique(rows[:, 1], return_inverse=True)
-    xy = np.full((len(heads), len(images), 2), np.nan)
-    visible, valid = np.zeros((2, len(heads), len(images)), bool)
-    xy[track, frame] = rows[:, 2:4] + rows[:, 4:6] / 2
-    valid[track, frame], visible[track, frame] = True, rows[:, 8] > 0
-    with naming(path):
-        video = open_pictures(images, path)
-        return Clip(f"{name}_{start:05d}", video, xy, visible, valid, files=images)
-
-
-@lru_cache(maxsize=1)  # the chunks of one sequence come one after the other
-def _rows(path: Path) -> NDArray[np.float64]:
+def _read_rows(path: Path) -> NDArray[np.float64]:
     """The rows that count, ``(R, 9)``."""
     with reading(path, "a list of boxes"):
         lines = [line.split(",") for line in read_text(path).splitlines() if line.strip()]
@@ -111,4 +120,7 @@ def _rows(path: Path) -> NDArray[np.float64]:
         rows = np.array([words[:9] for words in lines], np.float64).reshape(-1, 9)
         if not np.isfinite(rows).all():
             raise FormatError("it holds a number that is not finite")
-        return rows[rows[:, 6] != 0]
+        rows = rows[rows[:, 6] != 0]
+        if not len(rows) or not (rows[:, 0] >= 1).all() or rows[:, 0].max() > _MOST_FRAMES:
+            raise FormatError("it holds no box, or one in a frame that cannot be")
+        return rows

@@ -26,8 +26,8 @@ from pointtrack.datasets.stored import (
     folder_at,
     instance_maps,
     naming,
+    numbered_files,
     open_pictures,
-    picture_files,
 )
 from pointtrack.datasets.tapvid import PICKLE_SUFFIXES, examples_in, read_annotation
 from pointtrack.errors import FormatError
@@ -74,9 +74,12 @@ class DavisDataset(Dataset):
             yield Entry(name, partial(self._read, name))
 
     def _read(self, name: str) -> Clip:
-        images = picture_files(self._frames / name)
         masks = self._root / "Annotations" / self._resolution / name
-        maps = [masks / f"{image.stem}.png" for image in images]
+        maps = numbered_files(masks, 0)
+        images = numbered_files(self._frames / name, 0)
+        last = max(images, maps, key=len)  # where one end is missing, the other tells
+        images = [images[0].with_stem(path.stem) for path in last]
+        maps = [maps[0].with_stem(path.stem) for path in last]
         return Clip(
             name,
             open_pictures(images, images[0].parent),
@@ -150,7 +153,7 @@ class FullDavisDataset(Dataset):
     def _read(self, name: str, example: Any) -> Clip:
         with naming(f"{self._pickle}, entry {name!r}"):
             points, visible = read_annotation(example)
-            images = picture_files(self._frames / name)
+            images = numbered_files(self._frames / name, 0)
             video = open_pictures(images, images[0].parent)
             xy = np.asarray(normalised_to_pixel(points, video.size), np.float64)
             return Clip(name, video, xy, visible, files=images)

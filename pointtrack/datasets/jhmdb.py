@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from pointtrack.datasets.clip import Clip, Dataset, Entry, unreadable
-from pointtrack.datasets.stored import folder_at, naming, open_pictures, picture_files
+from pointtrack.datasets.stored import folder_at, naming, numbered_files, open_pictures
 from pointtrack.errors import FormatError, require
 from pointtrack.files import PathLike
 from pointtrack.formats.common import read_text, reading
@@ -86,7 +86,8 @@ class JhmdbDataset(Dataset):
                 raise FormatError(f"pos_img has shape {given.shape}, expected (2, {JOINTS}, T)")
         xy = np.asarray(raster_to_pixel(given.transpose(1, 2, 0)), np.float64)  # J T 2
         with naming(path):
-            images = picture_files(self._root / "Rename_Images" / action / clip)[: xy.shape[1]]
+            folder = self._root / "Rename_Images" / action / clip
+            images = numbered_files(folder, 1, xy.shape[1])
             video = open_pictures(images, path)
             asked = Queries(np.column_stack([np.zeros(JOINTS), xy[:, 0]]))
             shown = inside(xy, video.size)
@@ -104,4 +105,6 @@ def _test_clips(file: Path) -> list[str]:
                 raise FormatError(f"line {number} is {line[:60]!r}, expected CLIP.avi 1 or 2")
             if words[1] == _TEST:
                 clips.append(words[0].strip().removesuffix(".avi"))
+        if not clips:
+            raise FormatError("it names no test clip")
     return clips

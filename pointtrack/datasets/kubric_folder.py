@@ -154,8 +154,8 @@ def _exported(file: Path, content: dict[str, Any]) -> _Tracks:
 
 
 def _known(xy: NDArray[np.float64], visible: Any, valid: Any) -> _Tracks:
-    finite = np.isfinite(xy).all(axis=2, keepdims=True)
-    return np.where(finite, xy, np.nan), visible & finite[..., 0], valid & finite[..., 0]
+    finite = np.asarray(np.isfinite(xy).all(axis=2))
+    return np.where(finite[..., None], xy, np.nan), visible & finite, valid & finite
 
 
 def _booleans(file: Path, name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:

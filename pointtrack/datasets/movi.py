@@ -45,6 +45,7 @@ from numpy.typing import NDArray
 from pointtrack.camera import Camera
 from pointtrack.datasets.clip import Clip, Dataset, Entry, FrameMaps, Problem, unreadable
 from pointtrack.datasets.kubric import Scene, SceneTracks, sample_tracks
+from pointtrack.datasets.kubric.scene import decode_distances
 from pointtrack.datasets.picture_maps import decode_labels, decode_values, read_labels, read_values
 from pointtrack.datasets.pictures import EncodedSource
 from pointtrack.datasets.stored import folder_at, naming, read_json
@@ -274,9 +275,12 @@ def _from_example(example: Example, name: str, where: str, sampling: Sampling) -
 
     def table(feature: str, *shape: int) -> NDArray[np.float64]:
         values = example.floats(feature).astype(np.float64)
-        if values.size % int(np.prod([abs(n) for n in shape])):
-            raise FormatError(f"{where}: {feature} has {values.size} numbers, expected {shape}")
-        return values.reshape(shape)
+        try:
+            return values.reshape(shape)
+        except ValueError as problem:
+            raise FormatError(
+                f"{where}: {feature} has {values.size} numbers, expected {shape}"
+            ) from problem
 
     def number(feature: str) -> float:
         return float(table(feature, 1)[0])
@@ -410,14 +414,15 @@ class _PlanarDepth:
     """Distances from the camera's centre as depths along its axis, when asked for."""
 
     def __init__(self, scene: Scene):
-        self._depth, self._distances = scene.depth, scene.distances
+        self._depth, self._range = scene.depth, scene.depth_range  # and not the whole scene
         width, height = scene.size
         pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
         rays = scene.rays(pixel_to_raster(pixels.astype(np.float64)))  # H W 3
         self._share = -rays[..., 2]
 
     def __call__(self, frame: int) -> NDArray[np.float32]:
-        return (self._distances(self._depth[frame]) * self._share).astype(np.float32)
+        values = decode_distances(self._depth[frame], self._range)
+        return (values * self._share).astype(np.float32)
 
 
 def scene_camera(scene: Scene) -> Camera:

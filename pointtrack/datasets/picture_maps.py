@@ -17,11 +17,20 @@ from pointtrack.files import reason
 _PALETTE = 3  # PNG's colour type
 
 
-def frame_files(folder: Path, count: int) -> list[Path]:
+def frame_files(folder: Path, count: int, first: int | None = None) -> list[Path]:
     """The pictures of a folder, one a frame.
 
     Where some are missing, the gaps in the numbers of the others say which; they are in the
     list as well, so that a clip can be used without them and a check names them.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    count
+        Number of frames.
+    first
+        Number of the first; default: 0 or 1 where that can be, else the least there is.
 
     Raises
     ------
@@ -32,23 +41,24 @@ def frame_files(folder: Path, count: int) -> list[Path]:
     if len(files) == count:
         return files
     if len(files) < count:
-        whole = _with_gaps_filled(files, count)
+        whole = _with_gaps_filled(files, count, first)
         if whole is not None:
             return whole
     raise FormatError(f"the folder {folder} holds {len(files)} pictures, expected {count}")
 
 
-def _with_gaps_filled(files: list[Path], count: int) -> list[Path] | None:
+def _with_gaps_filled(files: list[Path], count: int, first: int | None) -> list[Path] | None:
     matches = [re.fullmatch(r"(.*?)([0-9]+)", path.stem) for path in files]
     names = {(m[1], p.suffix) for m, p in zip(matches, files, strict=True) if m}
     if None in matches or len(names) != 1:
         return None
     digits = [m[2] for m in matches if m]
     numbers, width = [int(text) for text in digits], min(map(len, digits))
-    # Numbers begin at 0 or 1 unless that leaves no room for the last one.
-    start = next((s for s in (0, 1) if s <= numbers[0] and numbers[-1] < s + count), numbers[0])
-    if numbers[-1] >= start + count:
+    firsts = (0, 1, numbers[0]) if first is None else (first,)
+    fitting = [s for s in firsts if s <= numbers[0] and numbers[-1] < s + count]
+    if not fitting:
         return None
+    start = fitting[0]
     prefix, suffix = names.pop()
     return [files[0].parent / f"{prefix}{n:0{width}d}{suffix}" for n in range(start, start + count)]
 
@@ -93,6 +103,21 @@ def read_depth(path: Path, metres: float) -> NDArray[np.float32]:
     depth = values * np.float32(metres / 65535)
     depth[values == 65535] = np.inf  # clamped there: sky, or farther than the scale goes
     return depth
+
+
+def read_flow(path: Path) -> NDArray[np.float32]:
+    """Optical flow ``(H, W, 2)`` in pixels x, y from a 16-bit picture as KITTI's; NaN if unknown.
+
+    Red and green are ``64 * (x, y) + 32768``, blue is 1 where it is known.
+    """
+    values = read_values(path)
+    if values.dtype != np.uint16 or values.ndim != 3:
+        raise FormatError(
+            f"{path} is {values.dtype} of shape {values.shape}, expected a 16-bit colour picture"
+        )
+    flow = ((values[..., :2].astype(np.float64) - 32768) / 64).astype(np.float32)
+    flow[values[..., 2] == 0] = np.nan
+    return flow
 
 
 def read_labels(path: Path) -> NDArray[np.int32]:

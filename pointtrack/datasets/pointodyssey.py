@@ -8,6 +8,7 @@ ICCV 2023. The layout, also that of what pointtrack's own Blender generator writ
         depths/depth_00000.png ...   16 bit: value / 65535 * 1000 metres along the optical axis
         masks/mask_00000.png ...     instances as colours of a palette, 0 background
         normals/normal_00000.jpg ... not read
+        flows/forward_00000.png, backward_00001.png ...   pointtrack's own addition, as KITTI's
         anno.npz                     in other builds annot.npz or annotations.npz
 
 Arrays of the annotation; T frames, N points:
@@ -19,6 +20,7 @@ Arrays of the annotation; T frames, N points:
 ``valids``      (T, N)       1 usable
 ``intrinsics``  (T, 3, 3)    in pixels, optional
 ``extrinsics``  (T, 4, 4)    from the world to the camera (x right, y down, z forward), optional
+``instances``   (N,)         the instance a point is on; pointtrack's own addition
 ==============  ===========  ===========================================================
 
 Older builds have one array ``visibilities`` for both flags: 1 visible, 0 occluded, 2 invalid.
@@ -33,7 +35,9 @@ they are not valid, as the published protocol looks at those, too.
 
 **The camera** is tried on visible points. Builds of v1.0 have other axes and a mirrored u; that
 is put right. When neither fits, a clip has no camera. ``clip.extra["camera"]`` says
-``"standard"``, ``"v1.0"``, ``"none"`` or ``"does not fit"``.
+``"standard"``, ``"v1.0"``, ``"none"`` or ``"does not fit"``. Where they are there, it has
+``"instances"``, too, and ``"forward_flow"`` and ``"backward_flow"``: one map ``(H, W, 2)`` a
+frame, to the next and to the previous one, NaN where unknown.
 """
 
 from __future__ import annotations
@@ -49,19 +53,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.camera import Camera
-from pointtrack.datasets.arrays import archive_header, mapped_archive, needed, numbers
+from pointtrack.datasets.arrays import archive_header, mapped_archive, numbers
 from pointtrack.datasets.clip import Clip, Dataset, Entry, FrameMaps, unreadable
-from pointtrack.datasets.picture_maps import frame_files, read_depth, read_labels
+from pointtrack.datasets.picture_maps import frame_files, read_depth, read_flow, read_labels
 from pointtrack.datasets.stored import folder_at, naming
 from pointtrack.errors import FormatError, PointtrackError
 from pointtrack.files import PathLike
 from pointtrack.formats.pointodyssey import ANNOTATION_NAMES, DEPTH_RANGE, FPS, decode_visibility
-from pointtrack.geometry import raster_to_pixel
+from pointtrack.geometry import Size, raster_to_pixel
 from pointtrack.video import Video
 from pointtrack.video.pictures import PictureSource, natural_order
 
 SPLITS = ("train", "val", "test")
-_ARRAYS = ("trajs_2d", "visibs", "valids", "visibilities", "trajs_3d", "intrinsics", "extrinsics")
+_FLAGS = ("visibs", "valids", "visibilities")
+_ARRAYS = ("trajs_2d", *_FLAGS, "trajs_3d", "intrinsics", "extrinsics", "instances")
 _FITS = 8.0  # pixels; float16 cameras and points are that far off
 _TRIED = 4000  # points at most that a camera is tried on
 
@@ -195,6 +200,16 @@ def read_sequence(
         depths = _chosen_files(place / "depths", total, chosen, optional=True)
         masks = _chosen_files(place / "masks", total, chosen, optional=True)
         camera, convention = annotation.camera(video.width)
+        extra: dict[str, Any] = {"camera": convention}
+        if annotation.instances is not None:
+            extra["instances"] = annotation.instances
+        flows: list[Path] = []
+        if (place / "flows").is_dir() and chosen.step == 1:
+            for way, end in (("forward", total - 1), ("backward", 0)):
+                every = [place / "flows" / f"{way}_{t:05d}.png" for t in chosen]
+                flows += [f for t, f in zip(chosen, every, strict=True) if t != end]
+                load = partial(_flow, every, end - chosen.start, video.size)
+                extra[f"{way}_flow"] = FrameMaps(len(every), load)
         return Clip(
             name,
             video,
@@ -205,8 +220,8 @@ def read_sequence(
             depth=FrameMaps(len(depths), partial(_depth, depths)) if depths else None,
             masks=FrameMaps(len(masks), partial(_labels, masks)) if masks else None,
             camera=camera,
-            extra={"camera": convention},
-            files=[*rgbs, *depths, *masks],
+            extra=extra,
+            files=[*rgbs, *depths, *masks, *flows],
         )
 
 
@@ -225,6 +240,12 @@ def _labels(files: list[Path], frame: int) -> NDArray[np.int32]:
     return read_labels(files[frame])
 
 
+def _flow(files: list[Path], end: int, size: Size, frame: int) -> NDArray[np.float32]:
+    if frame == end:  # from where there is no next or previous frame
+        return np.full((size[1], size[0], 2), np.nan, np.float32)
+    return read_flow(files[frame])
+
+
 # --- The annotation --------------------------------------------------------------------------
 
 
@@ -237,14 +258,14 @@ class _Annotation:
     raster: NDArray[np.float64]  # N T 2
     visible: NDArray[np.bool_]  # N T
     valid: NDArray[np.bool_]  # N T
-    xyz: NDArray[np.float64] | None  # N T 3
-    intrinsics: NDArray[np.float64] | None  # T 3 3
-    extrinsics: NDArray[np.float64] | None  # T 4 4
+    xyz: NDArray[np.floating] | None  # N T 3, as stored: by far the largest array
+    intrinsics: NDArray[np.floating] | None  # T 3 3
+    extrinsics: NDArray[np.floating] | None  # T 4 4
+    instances: NDArray[np.int64] | None  # N
 
     @classmethod
     def read(cls, path: Path, frames: range | None, cache: PathLike | None) -> _Annotation:
-        arrays = mapped_archive(path, _ARRAYS, cache)
-        needed(path, arrays, ["trajs_2d"])
+        arrays = mapped_archive(path, _ARRAYS, cache, required=["trajs_2d"])
         points = numbers(path, "trajs_2d", arrays["trajs_2d"], ("T", "N", 2))
         total, count = points.shape[:2]
         chosen = range(total) if frames is None else frames
@@ -252,17 +273,20 @@ class _Annotation:
             raise FormatError(f"{path} has frames 0 to {total - 1}, asked for {chosen}")
         part = slice(chosen.start, chosen.stop, chosen.step)
 
-        def taken(name: str, *shape: int | str) -> NDArray[np.float64] | None:
+        def taken(name: str, *shape: int | str) -> NDArray[Any] | None:
             if name not in arrays:
                 return None
-            return numbers(path, name, arrays[name], (total, *shape))[part].astype(np.float64)
+            return numbers(path, name, arrays[name], (total, *shape))[part]
 
         raster = points[part].astype(np.float64).transpose(1, 0, 2)  # N T 2
         visible, valid = _flags(path, arrays, (total, count), part)
         finite = np.isfinite(raster).all(axis=2)
         raster[~finite] = np.nan
         valid = valid & finite
-        xyz = taken("trajs_3d", count, 3)
+        xyz, instances = taken("trajs_3d", count, 3), None
+        if "instances" in arrays:
+            named = numbers(path, "instances", arrays["instances"], (count,))
+            instances = named.astype(np.int64)
         return cls(
             total,
             chosen,
@@ -272,17 +296,19 @@ class _Annotation:
             None if xyz is None else xyz.transpose(1, 0, 2),
             taken("intrinsics", 3, 3),
             taken("extrinsics", 4, 4),
+            instances,
         )
 
     def camera(self, width: int) -> tuple[Camera | None, str]:
         """The camera in pointtrack's own convention, and which one the file has."""
         if self.intrinsics is None or self.extrinsics is None:
             return None, "none"
-        if not (np.isfinite(self.intrinsics).all() and np.isfinite(self.extrinsics).all()):
+        stored = self.intrinsics.astype(np.float64), self.extrinsics.astype(np.float64)
+        if not all(np.isfinite(matrices).all() for matrices in stored):
             return None, "does not fit"
         for convention, inner, outer in (
-            ("standard", self.intrinsics, self.extrinsics),
-            ("v1.0", *_from_first_version(self.intrinsics, self.extrinsics, width)),
+            ("standard", *stored),
+            ("v1.0", *_from_first_version(*stored, width)),
         ):
             if self._fits(Camera(inner, outer)):
                 moved = inner.copy()
@@ -294,10 +320,10 @@ class _Annotation:
         """Whether points in the world are seen where their tracks are."""
         if self.xyz is None:
             return True
-        tried = self.visible & np.isfinite(self.xyz).all(axis=2)  # N T
         misses: list[NDArray[np.float64]] = []
         for t in np.linspace(0, len(self.frames) - 1, 8).astype(int):
-            rows = np.flatnonzero(tried[:, t])[: _TRIED // 8]
+            rows = np.flatnonzero(self.visible[:, t])[: _TRIED // 8]
+            rows = rows[np.isfinite(self.xyz[rows, t]).all(axis=1)]
             place, depth = raster_camera.project(self.xyz[rows, t], t)
             miss = np.linalg.norm(place - self.raster[rows, t], axis=-1)
             misses.append(np.where(depth > 0, miss, np.inf))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -82,8 +83,10 @@ def picked_frames(path: Path, fps: int, form: str | None = None) -> Iterator[Vid
     VideoError
         When the file cannot be opened. What cannot be decoded is left out.
     """
-    with open_container(f"file:{path}", str(path)) as container:
+    with _opened(path) as container:
         stream = video_stream(container, str(path))
+        if stream.codec_context is None or not stream.codec_context.pix_fmt:
+            raise VideoError(f"{path} has no frame that can be decoded")
         base = stream.time_base or Fraction(1, _MICROSECONDS)
         # As on FFmpeg's command line, time begins where the file's first stream does.
         shift = round(Fraction(container.start_time or 0, _MICROSECONDS) / base)
@@ -92,14 +95,24 @@ def picked_frames(path: Path, fps: int, form: str | None = None) -> Iterator[Vid
         if form is not None:
             chain += [graph.add("scale", "flags=bicubic"), graph.add("format", form)]
         graph.link_nodes(*chain, graph.add("buffersink")).configure()
-        for frame in decode(container, stream, None):
-            if frame is None or frame.pts is None:
-                continue
-            frame.pts -= shift
-            graph.push(frame)
+        try:
+            for frame in decode(container, stream, None):
+                if frame is None or frame.pts is None:
+                    continue
+                frame.pts -= shift
+                graph.push(frame)
+                yield from _ready(graph)
+            graph.push(None)
             yield from _ready(graph)
-        graph.push(None)
-        yield from _ready(graph)
+        except av.error.FFmpegError as problem:
+            raise VideoError(f"{path} cannot be decoded: {words(problem)}") from problem
+
+
+def _opened(path: Path) -> InputContainer:
+    try:
+        return open_container(f"file:{path}", str(path))
+    except UnicodeDecodeError as problem:
+        raise VideoError(f"{path} cannot be opened as a video: its notes are no text") from problem
 
 
 def _ready(graph: av.filter.Graph) -> Iterator[VideoFrame]:

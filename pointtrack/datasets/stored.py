@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,31 @@ def picture_files(folder: Path) -> list[Path]:
     if not files:
         raise FormatError(f"the folder {folder} holds no pictures")
     return files
+
+
+def numbered_files(folder: Path, first: int | None = None, count: int | None = None) -> list[Path]:
+    """The pictures of a folder whose names end in numbers that go up one by one.
+
+    A picture that is missing is in the list by its name, so that a check finds out, and the
+    others keep their places.
+
+    Parameters
+    ----------
+    folder
+        Pictures with other names are taken as they are.
+    first, count
+        The first picture's number, and how many there must be; default: as there are.
+    """
+    files = picture_files(folder)
+    named = [re.fullmatch(r"(.*?)([0-9]+)", path.stem) for path in files]
+    kinds = {(m[1], len(m[2]), path.suffix) for m, path in zip(named, files, strict=True) if m}
+    if None in named or len(kinds) != 1:
+        return files if count is None else files[:count]
+    prefix, width, suffix = kinds.pop()
+    numbers = [int(m[2]) for m in named if m]
+    start = numbers[0] if first is None else min(first, numbers[0])
+    end = max(numbers[-1] + 1, start) if count is None else start + count
+    return [folder / f"{prefix}{number:0{width}d}{suffix}" for number in range(start, end)]
 
 
 def open_pictures(files: Sequence[Path], where: PathLike) -> Video:

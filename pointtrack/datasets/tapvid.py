@@ -11,6 +11,7 @@ in several files, which are read one after the other, so that only one is in mem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.datasets.clip import Clip, Dataset, Entry, unreadable
+from pointtrack.datasets.clip import Clip, Dataset, Entry, Problem, unreadable
 from pointtrack.datasets.pictures import EncodedSource
 from pointtrack.errors import FormatError, PointtrackError
 from pointtrack.files import PathLike, reason
@@ -29,6 +30,7 @@ from pointtrack.video import Video
 from pointtrack.video.pictures import ArraySource, natural_order
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")
+_ROBOTAP_SPLITS = 5
 
 
 class TapVidDataset(Dataset):
@@ -84,6 +86,22 @@ class TapVidDataset(Dataset):
                 taken.add(name)
                 where = f"{file}, entry {key!r}"
                 yield Entry(name, partial(read_example, example, name, where))
+
+    def gaps(self) -> Iterator[Problem]:
+        """Parts that are missing by the names of the others: TAP-Vid-Kinetics' and RoboTAP's."""
+        there = {file.name for file in self._files}
+        folder = self._files[0].parent
+        for name in sorted({part for file in self._files for part in _parts(file.name)} - there):
+            yield Problem(self.name, f"there is no file {folder / name}")
+
+
+def _parts(name: str) -> list[str]:
+    """The names of all files of the set that a file is a part of; none for a whole one."""
+    shard = re.fullmatch(r"\d{4}_of_(\d{4})\.pkl", name)
+    if shard:
+        return [f"{i:04d}_of_{shard[1]}.pkl" for i in range(int(shard[1]))]
+    split = re.fullmatch(r"(robotap_split)\d\.pkl", name)
+    return [f"{split[1]}{i}.pkl" for i in range(_ROBOTAP_SPLITS)] if split else []
 
 
 def pickles_in(folder: Path) -> list[Path]:

@@ -113,13 +113,14 @@ def crc32c(data: bytes) -> int:
 def _table() -> NDArray[np.uint32]:
     values: NDArray[np.uint32] = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        values = (values >> 1) ^ np.where(values & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
+        flip = np.where(values & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
+        values = np.asarray((values >> 1) ^ flip, np.uint32)
     return values
 
 
 def _shift(length: int) -> NDArray[np.uint32]:
     """The linear map of a sum over ``length`` zero bytes, as what becomes of each of 32 bits."""
-    bits: NDArray[np.uint32] = np.uint32(1) << np.arange(32, dtype=np.uint32)
+    bits = np.left_shift(np.ones(32, np.uint32), np.arange(32, dtype=np.uint32))
     one = _table()[bits & 255] ^ (bits >> 8)
     total = bits
     while length:

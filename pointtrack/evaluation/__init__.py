@@ -11,6 +11,7 @@ from pointtrack.evaluation.evaluate import Contender, evaluate, evaluate_all
 from pointtrack.evaluation.protocol import PROTOCOLS, QUERY_MODES, Protocol
 from pointtrack.evaluation.results import Evaluation, Failure, VideoResult
 from pointtrack.evaluation.scoring import CURVE, Breakdown
+from pointtrack.evaluation.sets import open_set, protocol_for
 
 __all__ = [
     "CURVE",
@@ -27,4 +28,6 @@ __all__ = [
     "compare",
     "evaluate",
     "evaluate_all",
+    "open_set",
+    "protocol_for",
 ]

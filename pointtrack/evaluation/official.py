@@ -157,13 +157,13 @@ def _pips2(clip: Clip, answers: Answers) -> Found:
 
 
 def _dynamic_replica_tracks(clip: Clip) -> Clip:
-    rows = np.flatnonzero(clip.visible.sum(axis=1) > _OFTEN)
-    rows = rows[np.isfinite(clip.xy[rows]).all(axis=(1, 2))]
+    often = clip.visible.sum(axis=1) > _OFTEN
+    rows = np.flatnonzero(often & np.isfinite(clip.xy[:, 0]).all(axis=1))
     if len(rows) == 0:
         raise FormatError(f"no track is visible in more than {_OFTEN} frames")
-    # The published draw has no seed; this one is the same every time.
-    drawn = np.random.default_rng(0).permutation(rows)[:_MOST_TRACKS]
-    return _only(clip, np.sort(drawn))
+    if len(rows) > _MOST_TRACKS:  # where the reader has not drawn them; always the same
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_TRACKS])
+    return _only(clip, rows)
 
 
 def _cotracker(clip: Clip, answers: Answers) -> Found:

@@ -174,9 +174,11 @@ class Protocol:
         Raises
         ------
         FormatError
-            When there is nothing to ask: no track is ever visible, or the data set has no
-            queries of its own for ``"given"``.
+            When there is nothing to ask: there are no tracks, none is ever visible, or the data
+            set has no queries of its own for ``"given"``.
         """
+        if len(clip) == 0:
+            raise FormatError("it has no tracks")
         edges = pixel_to_normalised(clip.xy, clip.video.size)  # N T 2, 0 to 1
         sampled = self._sample(clip, annotation_to_protocol(edges, PROTOCOL_SIZE, self.convention))
         if len(sampled.trackgroup) == 0:

@@ -12,7 +12,8 @@ from pointtrack.evaluation.own_sets import OWN_SETS
 from pointtrack.evaluation.protocol import Protocol
 
 # The split that results are reported on, where a copy holds several.
-REPORTED_SPLITS = {"pointodyssey": "test", "dynamic-replica": "valid"}
+_DYNAMIC_REPLICA = "dynamic-replica"
+REPORTED_SPLITS = {"pointodyssey": "test", _DYNAMIC_REPLICA: "valid"}
 
 
 class Rules(NamedTuple):
@@ -87,4 +88,13 @@ def _named(name: str, path: Path, format: str | None) -> Dataset:
     split = REPORTED_SPLITS.get(name)
     if split is not None and (path / split).is_dir():
         path = path / split
-    return open_dataset(path, name)
+    return _dynamic_replica(path) if name == _DYNAMIC_REPLICA else open_dataset(path, name)
+
+
+def _dynamic_replica(path: Path) -> Dataset:
+    """The frames and tracks that CoTracker evaluates on: a part of what there is."""
+    from pointtrack.datasets.dynamic_replica import COTRACKER, DynamicReplicaDataset
+
+    data = DynamicReplicaDataset(path, selection=COTRACKER)
+    data.name = _DYNAMIC_REPLICA
+    return data

@@ -152,12 +152,11 @@ class CompactNetwork(nn.Module):
         self.head = _Head(config.hidden, 5)
         self.carry = nn.Linear(config.hidden, 2)  # how much velocity; how much appearance
         self.start = nn.Linear(len(STRIDES) * config.channels, config.hidden)
-        self.jump = nn.Sequential(
-            nn.Linear(config.hidden + _MATCHED, 64), nn.ReLU(), nn.Linear(64, 1)
-        )
+        last = nn.Linear(64, 1)
+        self.jump = nn.Sequential(nn.Linear(config.hidden + _MATCHED, 64), nn.ReLU(), last)
         self.sharpness = nn.Parameter(torch.tensor(2.5))  # log of the matching's inverse heat
         self.balance = nn.Parameter(torch.tensor(0.0))  # logit: query's against recent looks
-        nn.init.constant_(self.jump[-1].bias, -2.0)
+        nn.init.constant_(last.bias, -2.0)
 
     def encode(self, frames: Tensor) -> Features:
         """Frames ``(F, 3, H, W)`` to feature maps; see `CompactEncoder`."""
@@ -211,7 +210,8 @@ class CompactNetwork(nn.Module):
             xy = (xy if turn == 0 else at) + _SCALE * moved
             logits, spread = torch.cat([visible, sure], 1), spread[:, 0]
             turns.append((xy, visible[:, 0], sure[:, 0], spread))
-        answer = Answer(*map(torch.stack, zip(*turns, strict=True)), found, jump, expected)
+        moves, seens, sures, spreads = (torch.stack(turn) for turn in zip(*turns, strict=True))
+        answer = Answer(moves, seens, sures, spreads, found, jump, expected)
         return self._remember(state, features, xy.detach(), hidden, logits, jumps), answer
 
     def _looks(self, features: Features, which: Tensor, xy: Tensor) -> Tensor:

@@ -64,6 +64,7 @@ class CompactEncoder(nn.Module):
         )
         self.laterals = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths[1:])
         self.outputs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in STRIDES)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """Encode frames.
@@ -79,7 +80,7 @@ class CompactEncoder(nn.Module):
             ``(F, H / s, W / s, C)`` for the strides 4, 8 and 16; vectors of length 1. Cell i
             lies around the centre of pixel ``s * i``.
         """
-        x = frames.to(self.stem[0].weight.dtype) / 127.5 - 1
+        x = frames.to(self.laterals[0].weight.dtype) / 127.5 - 1  # type: ignore[arg-type]
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         maps = []
         for stage in self.stages:

@@ -82,11 +82,17 @@ def match(
 
 def _in_groups(cells: Tensor, which: Tensor, looks: Tensor) -> Tensor:
     """Products of points with the cells ``(F, M, C)`` of their own frames; ``(P, M)``."""
+    frames, count = len(cells), torch.bincount(which, minlength=len(cells))
+    most = int(count.max()) if len(which) else 0
     order = which.argsort(stable=True)
-    counts = torch.bincount(which, minlength=len(cells)).tolist()
-    parts = looks[order].split(counts)
-    products = torch.cat([part @ own.mT for part, own in zip(parts, cells, strict=True)])
-    return products[order.argsort()]
+    first = count.cumsum(0) - count
+    slot = torch.empty_like(which)  # one row of F groups of equal length for each point
+    slot[order] = torch.arange(len(which), device=which.device) + (
+        which[order] * most - first[which[order]]
+    )
+    groups = looks.new_zeros(frames * most, looks.shape[1]).index_copy(0, slot, looks)
+    products = groups.view(frames, most, -1) @ cells.mT  # F most M
+    return products.flatten(0, 1)[slot]
 
 
 def _around(place: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:

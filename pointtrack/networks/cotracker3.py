@@ -22,6 +22,7 @@ from pointtrack.networks.blocks.embeddings import octaves, sine_table
 from pointtrack.networks.blocks.encoders import PointEncoder
 from pointtrack.networks.blocks.sampling import pyramid, windows
 from pointtrack.networks.blocks.track_transformer import TrackTransformer
+from pointtrack.networks.cotracker import extended
 
 STRIDE, LEVELS, RADIUS, CHANNELS = 4, 4, 3, 128
 PATCH = (2 * RADIUS + 1) ** 2
@@ -236,15 +237,14 @@ class CoTracker3Online(CoTracker3):
             The answer for all real frames of the window, frame ``state.start`` first, and the
             state for the next call.
         """
-        maps = [torch.cat(pair, dim=1) for pair in zip(state.maps, new, strict=True)] or new
+        maps = new
+        if state.maps:
+            maps = [torch.cat(pair, dim=1) for pair in zip(state.maps, new, strict=True)]
         num_frames = maps[0].shape[1]
         if num_frames > self.window:
             raise ValueError(f"a window has {self.window} frames, found {num_frames}")
-        maps = [_extended(level, self.window, dim=1) for level in maps]
-        fresh = (state.queries[..., 0].long() >= state.start + (self.step if state.start else 0)) & (
-            state.queries[..., 0].long() < state.start + self.window
-        )
-        patches = self._learn(state, maps, fresh)
+        maps = [extended(level, self.window, dim=1) for level in maps]
+        patches = self._learn(state, maps)
         estimate = self._handed_over(state)
         for estimate in self.refine(maps, patches, estimate, iterations):
             pass
@@ -258,11 +258,12 @@ class CoTracker3Online(CoTracker3):
         )
         return Answer(*(value[:, :, :num_frames] for value in estimate.answer())), later
 
-    def _learn(self, state: OnlineState, maps: Maps, fresh: Tensor) -> list[Tensor]:
-        """The patches known so far, and those of queries ``fresh (B, N)`` in this window."""
-        inside = state.queries.clone()
-        inside[..., 0] = (inside[..., 0].long() - state.start).clamp(0, self.window - 1)
-        found = self.describe(maps, inside)
+    def _learn(self, state: OnlineState, maps: Maps) -> list[Tensor]:
+        """The patches known so far, and those of queries in the window's new frames."""
+        frame = state.queries[..., 0].long() - state.start  # B N
+        fresh = (frame >= (self.step if state.start else 0)) & (frame < self.window)
+        frame = frame.clamp(0, self.window - 1)[..., None]
+        found = self.describe(maps, torch.cat([frame, state.queries[..., 1:]], dim=-1))
         chosen = fresh[..., None, None]
         return [torch.where(chosen, a, b) for a, b in zip(found, state.patches, strict=True)]
 
@@ -272,22 +273,12 @@ class CoTracker3Online(CoTracker3):
         if state.start == 0:
             return start
         going = state.queries[..., 0].long() < state.start + self.step  # B N
-        kept = [_extended(value, self.window, dim=2) for value in state.overlap]
+        kept = [extended(value, self.window, dim=2) for value in state.overlap]
         return Estimate(
             torch.where(going[..., None, None], kept[0], start.xy),
             torch.where(going[..., None], kept[1], start.visibility),
             torch.where(going[..., None], kept[2], start.confidence),
         )
-
-
-def _extended(values: Tensor, length: int, dim: int) -> Tensor:
-    """Repeat the last entry along ``dim`` up to ``length``."""
-    missing = length - values.shape[dim]
-    if missing == 0:
-        return values
-    last = values.narrow(dim, values.shape[dim] - 1, 1)
-    repeated = last.expand(*(missing if d == dim else -1 for d in range(values.ndim)))
-    return torch.cat([values, repeated], dim=dim)
 
 
 def cotracker3_offline() -> CoTracker3Offline:

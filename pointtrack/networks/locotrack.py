@@ -13,7 +13,6 @@ centre is at 0.5).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import pi
 from typing import NamedTuple
 
 import torch
@@ -21,6 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pointtrack.networks.blocks.correlation import local_correlation
+from pointtrack.networks.blocks.embeddings import octaves
+from pointtrack.networks.blocks.estimates import (
+    Estimate,
+    Size,
+    TrackOutput,
+    joined,
+    of_points,
+    output,
+    ratio,
+    refinement_sizes,
+)
 from pointtrack.networks.blocks.matching import costs, on_grid, put_queries, soft_argmax
 from pointtrack.networks.blocks.sampling import trilinear, windows
 from pointtrack.networks.blocks.tapir_resnet import (
@@ -28,16 +38,6 @@ from pointtrack.networks.blocks.tapir_resnet import (
     TapirResNet,
     encode_frames,
     unit_vectors,
-)
-from pointtrack.networks.tapir import (
-    Estimate,
-    Size,
-    TapirOutput,
-    in_video,
-    joined,
-    of_points,
-    ratio,
-    refinement_sizes,
 )
 
 CHANNELS = (128, 256, 64)  # of the maps in the order in which they are compared
@@ -143,9 +143,7 @@ class LocoTrack(nn.Module):
 
     resolution: Size = (256, 256)  # of the pixels that positions count in
 
-    def __init__(
-        self, layers: Sequence[tuple[int, int, int]], channels: int, heads: int
-    ) -> None:
+    def __init__(self, layers: Sequence[tuple[int, int, int]], channels: int, heads: int) -> None:
         super().__init__()
         self.encoder = TapirResNet()
         self.heatmap = SameConv2d(2, 1, 3)
@@ -157,7 +155,7 @@ class LocoTrack(nn.Module):
 
     def forward(
         self, video: Tensor, queries: Tensor, levels: Sequence[Size] | None = None
-    ) -> TapirOutput:
+    ) -> TrackOutput:
         """Track points through a whole clip, before and after their queries.
 
         Parameters
@@ -177,5 +175,129 @@ class LocoTrack(nn.Module):
         steps = [self.match(maps or self._encode_matched(video, first), queries, size)]
         maps = maps or self.encode(video, last)
         steps += self.refine(maps, self.describe(maps, queries, size), steps[0])
-        shown = [in_video(step, self.resolution, size) for step in steps]
-        return TapirOutput(*shown[-1], shown)
+        return output(steps[-1], steps, self.resolution, size)
+
+    def encode(self, video: Tensor, level: Size) -> Features:
+        """Features of frames ``(B, T, 3, H, W)`` at a size. Frames do not see each other."""
+        return Features(*encode_frames(video, level, self._encode))
+
+    def _encode(self, frames: Tensor) -> Features:
+        half, quarter, eighth = (unit_vectors(maps) for maps in self.encoder(frames))
+        return Features(quarter, eighth, half)
+
+    def _encode_matched(self, video: Tensor, level: Size) -> tuple[Tensor, ...]:
+        """What matching needs at a size where nothing is refined."""
+        return encode_frames(video, level, lambda frames: self._encode(frames)[:2])
+
+    def match(self, maps: Sequence[Tensor], queries: Tensor, size: Size) -> Estimate:
+        """Find points in each frame by itself; maps at strides 4 and 8.
+
+        Queries are t in frames of ``maps``, x and y in pixels of a video's ``size``.
+        """
+        points = [trilinear(grid, on_grid(queries, size, grid)) for grid in maps[:2]]
+        frames = []
+        for quarter, eighth in zip(maps[0].unbind(1), maps[1].unbind(1), strict=True):
+            parts = [
+                self._match(costs(quarter, point_4), costs(eighth, point_8))
+                for point_4, point_8 in zip(*(p.split(MATCHED, 1) for p in points), strict=True)
+            ]
+            frames.append([torch.cat(same, dim=1) for same in zip(*parts, strict=True)])
+        xy, logits = (torch.stack(same, dim=2) for same in zip(*frames, strict=True))
+        xy = xy * xy.new_tensor(ratio(maps[0].shape[2:4], self.resolution))
+        seeds = queries * queries.new_tensor([1, *ratio(size, self.resolution)])
+        return Estimate(put_queries(xy, seeds), *logits.unbind(-1))
+
+    def _match(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
+        """Cost volumes ``(B, n, h, w)`` to positions in cells of stride 4, and logits."""
+        eighth = F.interpolate(eighth, quarter.shape[-2:], mode="bilinear", align_corners=False)
+        both = torch.stack([eighth, quarter], dim=-1)  # B n h w 2
+        cells = both.flatten(2, 3)
+        extremes = [cells.mean(2), cells.amax(2), cells.amin(2)]  # B n 2
+        heat = self.heatmap(both.flatten(0, 1))[..., 0]
+        xy = soft_argmax(heat, self.temperature).unflatten(0, both.shape[:2])
+        return xy, self.logits(torch.cat(extremes, dim=-1))
+
+    def describe(self, maps: Features, queries: Tensor, size: Size) -> Features:
+        """Windows ``(B, N, 49, C)`` around queries: t in frames of ``maps``, x, y in a video's."""
+        return Features(*(_windows(grid, on_grid(queries, size, grid)) for grid in maps))
+
+    def refine(self, maps: Features, points: Features, start: Estimate) -> list[Estimate]:
+        """Improve tracks by what the maps show around them; the estimate after each iteration.
+
+        Parameters
+        ----------
+        maps, points
+            Of one size.
+        start
+            Tracks in pixels of a picture of 256 x 256.
+        """
+        step = max(1, PORTION // start.tracks.shape[2])
+        parts = []
+        for first in range(0, start.tracks.shape[1], step):
+            part = slice(first, first + step)
+            parts.append(self._refine(maps, of_points(points, part), of_points(start, part)))
+        return [joined(same) for same in zip(*parts, strict=True)]
+
+    def _refine(self, maps: Features, points: Features, start: Estimate) -> list[Estimate]:
+        estimates = [start]
+        # The transformer speaks of pixels at this size.
+        level = [4 * side for side in maps.stride_4.shape[2:4]]
+        scale = start.tracks.new_tensor(ratio(level, self.resolution))
+        for _ in range(ITERATIONS):
+            # Each iteration is trained by its own loss.
+            estimate = Estimate(*(value.detach() for value in estimates[-1]))
+            logits = torch.stack(estimate[1:], dim=-1)
+            seen = [
+                self._compare(number, maps[number], points[number], estimate.tracks)
+                for number in range(len(CHANNELS))
+            ]
+            moved = _motion(estimate.tracks) / (scale.repeat(2) * self.resolution[0])
+            known = torch.cat([logits, *seen, octaves(moved, OCTAVES)], dim=-1)  # B N T 854
+            change = self.transformer(known.flatten(0, 1)).unflatten(0, known.shape[:2])
+            estimates.append(
+                Estimate(
+                    estimate.tracks + change[..., :2] * scale,
+                    estimate.occlusion_logit + change[..., 2],
+                    estimate.expected_dist_logit + change[..., 3],
+                )
+            )
+        return estimates[1:]
+
+    def _compare(self, number: int, maps: Tensor, points: Tensor, tracks: Tensor) -> Tensor:
+        """What one stride's maps say of tracks: ``(B, N, T, 256)``."""
+        batch, count, frames = tracks.shape[:3]
+        which = torch.arange(batch * frames, device=tracks.device).view(batch, 1, frames)
+        which = which.expand(batch, count, frames).flatten(0, 1)  # B*N T
+        xy = tracks * tracks.new_tensor(ratio(self.resolution, maps.shape[2:4])) - 0.5
+        products = local_correlation(
+            maps.flatten(0, 1), which, xy.flatten(0, 1), points.flatten(0, 1), RADIUS, "zeros"
+        )  # B*N T 7 7 49
+        read = self.comparisons[number](products.flatten(0, 1).flatten(1, 2))
+        return read.unflatten(0, (batch, count, frames))
+
+
+def _windows(maps: Tensor, txy: Tensor) -> Tensor:
+    """Windows around ``txy (B, N, 3)`` of ``(B, T, h, w, C)``; between two frames their blend."""
+    time = txy[..., 0].clamp(0, maps.shape[1] - 1)
+    before = time.floor().long()
+    clip = torch.arange(len(maps), device=maps.device)[:, None] * maps.shape[1]  # B 1
+    early, late = (
+        windows(maps.flatten(0, 1), clip + frame, txy[..., 1:], RADIUS).flatten(2, 3)
+        for frame in (before, (before + 1).clamp(max=maps.shape[1] - 1))
+    )
+    return torch.lerp(early, late, (time - before)[..., None, None])
+
+
+def _motion(tracks: Tensor) -> Tensor:
+    """Steps from the next frame and from the one before, x and y of each: ``(B, N, T, 4)``."""
+    steps = tracks.diff(dim=2)
+    ahead, back = F.pad(-steps, (0, 0, 0, 1)), F.pad(steps, (0, 0, 1, 0))
+    return torch.cat([ahead, back], dim=-1)
+
+
+def locotrack_small() -> LocoTrack:
+    return LocoTrack(((5, 4, 64), (2, 2, 128)), channels=256, heads=4)
+
+
+def locotrack_base() -> LocoTrack:
+    return LocoTrack(((3, 2, 64), (3, 2, 128), (2, 2, 128)), channels=384, heads=6)

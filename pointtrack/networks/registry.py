@@ -15,12 +15,23 @@ _MODULES: dict[str, str] = {
     "bootstapir": "tapir",
     "causal_bootstapir": "tapir",
     "causal_tapir": "tapir",
+    "compact": "compact",
+    "cotracker1": "cotracker",
+    "cotracker1_s4_w12": "cotracker",
+    "cotracker1_s8_w16": "cotracker",
+    "cotracker2": "cotracker",
+    "cotracker2_w16": "cotracker",
     "cotracker3_offline": "cotracker3",
     "cotracker3_online": "cotracker3",
+    "locotrack_base": "locotrack",
+    "locotrack_small": "locotrack",
     "mft": "mft",
+    "pips": "pips",
+    "pips2": "pips2",
     "raft_large": "raft",
     "raft_small": "raft",
     "tapir": "tapir",
+    "tapnet": "tapnet",
 }
 
 

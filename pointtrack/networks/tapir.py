@@ -10,27 +10,37 @@ at the matching resolution; coordinates are raster (the first pixel's centre is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import ceil, log2
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pointtrack.networks.blocks.correlation import local_correlation
+from pointtrack.networks.blocks.estimates import (
+    Estimate,
+    Size,
+    TrackOutput,
+    joined,
+    of_points,
+    output,
+    ratio,
+    refinement_sizes,
+)
 from pointtrack.networks.blocks.matching import CostVolumeHead, on_grid, put_queries
 from pointtrack.networks.blocks.mixer import Mixer, MixerState
 from pointtrack.networks.blocks.sampling import pyramid, trilinear
-from pointtrack.networks.blocks.tapir_resnet import TapirResNet, encode_frames, unit_vectors
+from pointtrack.networks.blocks.tapir_resnet import (
+    SameConv2d,
+    TapirResNet,
+    encode_frames,
+    unit_vectors,
+)
 
 FINE, COARSE = 128, 256  # channels at strides 4 and 8
 RADIUS = 3  # of the windows that a point is compared with
 ITERATIONS = 4  # at each resolution
 PORTION = 512  # points times frames that are worked on at a time
-
-Size = tuple[int, int]  # height, width
-Named = TypeVar("Named", "Features", "Estimate", "MixerState")
 
 
 class Features(NamedTuple):
@@ -40,55 +50,19 @@ class Features(NamedTuple):
     coarse: Tensor
 
 
-class Estimate(NamedTuple):
-    """What is known of tracks.
-
-    Attributes
-    ----------
-    tracks
-        ``(B, N, T, 2)`` x, y.
-    occlusion_logit
-        ``(B, N, T)``; high: hidden.
-    expected_dist_logit
-        ``(B, N, T)``; high: probably more than 6 px (of 256) off.
-    """
-
-    tracks: Tensor
-    occlusion_logit: Tensor
-    expected_dist_logit: Tensor
-
-    def visible(self) -> Tensor:
-        """``(B, N, T)`` bool: whether a point is probably both seen and near."""
-        hidden, far = self.occlusion_logit.sigmoid(), self.expected_dist_logit.sigmoid()
-        return (1 - hidden) * (1 - far) > 0.5
-
-
-class TapirOutput(NamedTuple):
-    """The answer, in pixels of the video, and every step towards it (for training).
-
-    ``steps[0]`` is the matching alone; ``ITERATIONS`` more follow for each resolution.
-    """
-
-    tracks: Tensor
-    occlusion_logit: Tensor
-    expected_dist_logit: Tensor
-    steps: list[Estimate]
-
-
 class ExtraConvs(nn.Module):
     """BootsTAPIR's five blocks on the coarse maps; each adds to its *normalised* input."""
 
     def __init__(self, channels: int = COARSE, hidden: int = 4 * COARSE, depth: int = 5) -> None:
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(depth))
-        self.up = nn.ModuleList(nn.Conv2d(channels, hidden, 3, padding=1) for _ in range(depth))
-        self.down = nn.ModuleList(nn.Conv2d(hidden, channels, 3, padding=1) for _ in range(depth))
+        self.up = nn.ModuleList(SameConv2d(channels, hidden, 3) for _ in range(depth))
+        self.down = nn.ModuleList(SameConv2d(hidden, channels, 3) for _ in range(depth))
 
     def forward(self, maps: Tensor) -> Tensor:
         for norm, up, down in zip(self.norms, self.up, self.down, strict=True):
             maps = norm(maps)  # F h w C
-            hidden = F.gelu(up(maps.permute(0, 3, 1, 2)), approximate="tanh")
-            maps = maps + down(hidden).permute(0, 2, 3, 1)
+            maps = maps + down(F.gelu(up(maps), approximate="tanh"))
         return maps
 
 
@@ -127,7 +101,7 @@ class Tapir(nn.Module):
         features = FINE + COARSE
         self.mixer = Mixer(4 + features + window * (2 + pooled), 4 + features)
 
-    def forward(self, video: Tensor, queries: Tensor) -> TapirOutput:
+    def forward(self, video: Tensor, queries: Tensor) -> TrackOutput:
         """Track points through a whole clip, before and after their queries.
 
         Parameters
@@ -137,7 +111,7 @@ class Tapir(nn.Module):
         queries
             ``(B, N, 3)`` t, x, y in pixels of the video, raster; t from 0.
         """
-        size = _size(video)
+        size = (video.shape[-2], video.shape[-1])
         steps = None
         for level in self.levels(size):
             maps = self.encode(video, level)
@@ -148,11 +122,11 @@ class Tapir(nn.Module):
         assert steps is not None
         ends = zip(*steps[ITERATIONS::ITERATIONS], strict=True)  # of each level
         answer = Estimate(*(torch.stack(values).mean(0) for values in ends))
-        return self._output(answer, steps, size)
+        return output(answer, steps, self.resolution, size)
 
     def step(
         self, maps: list[Features], points: list[Features], states: list[MixerState], size: Size
-    ) -> tuple[TapirOutput, list[MixerState]]:
+    ) -> tuple[TrackOutput, list[MixerState]]:
         """Track points on, through the next frames of a video. For a causal network.
 
         Parameters
@@ -174,7 +148,7 @@ class Tapir(nn.Module):
             refined, kept = self.refine(seen, point, _restart(steps), before)
             steps += refined
             after += kept
-        return self._output(steps[-1], steps, size), after
+        return output(steps[-1], steps, self.resolution, size), after
 
     def first_states(self, batch: int, points: int, levels: int = 1) -> list[MixerState]:
         """What `step` begins with."""
@@ -182,15 +156,7 @@ class Tapir(nn.Module):
 
     def levels(self, size: Size) -> list[Size]:
         """The sizes at which a video of ``size`` is refined; at the first it is matched too."""
-        ratios = [given / own for given, own in zip(size, self.resolution, strict=True)]
-        count = 1 if size == self.resolution else ceil(max(log2(ratio) for ratio in ratios)) + 1
-        if count <= 1:
-            return [self.resolution]
-        height, width = (
-            [8 * round(own * ratio ** (i / (count - 1)) // 8) for i in range(count)]
-            for own, ratio in zip(self.resolution, ratios, strict=True)
-        )
-        return list(zip(height, width, strict=True))
+        return refinement_sizes(size, self.resolution)
 
     def encode(self, video: Tensor, level: Size) -> Features:
         """Features of frames ``(B, T, 3, H, W)`` at a size. Frames do not see each other."""
@@ -210,7 +176,7 @@ class Tapir(nn.Module):
         """Find points in each frame by itself; tracks in pixels of the matching size."""
         xy, logits = self.matching.match(maps.coarse, points.coarse)
         cells = maps.coarse.shape[2:4]
-        return Estimate(xy * xy.new_tensor(_ratio(cells, self.resolution)), *logits.unbind(-1))
+        return Estimate(xy * xy.new_tensor(ratio(cells, self.resolution)), *logits.unbind(-1))
 
     def refine(
         self,
@@ -263,8 +229,8 @@ class Tapir(nn.Module):
         query = torch.cat(points, dim=-1)[:, :, None]  # B N 1 384
         features = query.expand(-1, -1, start.tracks.shape[2], -1)
         # The mixer speaks of pixels at this size.
-        ratio = start.tracks.new_tensor(
-            _ratio([4 * n for n in grids[0].shape[1:3]], self.resolution)
+        scale = start.tracks.new_tensor(
+            ratio([4 * n for n in grids[0].shape[1:3]], self.resolution)
         )
         for iteration in range(ITERATIONS):
             near = self._compare(grids, features, estimate.tracks)
@@ -282,7 +248,7 @@ class Tapir(nn.Module):
             else:
                 change = self.mixer(known)
             estimate = Estimate(
-                estimate.tracks + change[..., :2] * ratio,
+                estimate.tracks + change[..., :2] * scale,
                 estimate.occlusion_logit + change[..., 2],
                 estimate.expected_dist_logit + change[..., 3],
             )
@@ -298,45 +264,20 @@ class Tapir(nn.Module):
         fine, coarse = features.flatten(0, 2)[:, None].split([FINE, COARSE], dim=-1)  # P 1 C
         near = []
         for number, grid in enumerate(grids):
-            scale = _ratio(self.resolution, grid.shape[1:3])
+            scale = ratio(self.resolution, grid.shape[1:3])
             xy = (tracks * tracks.new_tensor(scale) - 0.5).view(-1, 1, 2)
             templates = coarse if number else fine
             near.append(local_correlation(grid, which, xy, templates, RADIUS, "zeros").flatten(1))
         return torch.cat(near, dim=-1).unflatten(0, tracks.shape[:3])
 
     def _through_queries(self, found: Estimate, queries: Tensor, size: Size) -> Estimate:
-        seeds = queries * queries.new_tensor([1, *_ratio(size, self.resolution)])
+        seeds = queries * queries.new_tensor([1, *ratio(size, self.resolution)])
         return found._replace(tracks=put_queries(found.tracks, seeds))
-
-    def _output(self, answer: Estimate, steps: list[Estimate], size: Size) -> TapirOutput:
-        scale = answer.tracks.new_tensor(_ratio(self.resolution, size))
-        shown = [step._replace(tracks=step.tracks * scale) for step in (answer, *steps)]
-        return TapirOutput(*shown[0], shown[1:])
 
 
 def _restart(steps: list[Estimate]) -> Estimate:
     """Positions go on from level to level, logits begin again with those of the matching."""
     return steps[0]._replace(tracks=steps[-1].tracks)
-
-
-def _size(video: Tensor) -> Size:
-    return video.shape[-2], video.shape[-1]
-
-
-def _ratio(source: Sequence[int], target: Sequence[int]) -> tuple[float, float]:
-    """What x and y are multiplied with from one size (height, width) to another."""
-    return target[1] / source[1], target[0] / source[0]
-
-
-def of_points(values: Named, part: slice, dim: int = 1) -> Named:
-    """The same of some points only."""
-    before = (slice(None),) * dim
-    return type(values)(*(value[(*before, part)] for value in values))
-
-
-def joined(parts: Sequence[Named], dim: int = 1) -> Named:
-    """The same of all points, from portions of them."""
-    return type(parts[0])(*(torch.cat(same, dim) for same in zip(*parts, strict=True)))
 
 
 def tapir() -> Tapir:

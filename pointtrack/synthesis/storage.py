@@ -66,7 +66,8 @@ def read_clip(folder: PathLike, name: str | None = None) -> Clip:
     """
     place = Path(folder)
     frames = place / "frames"
-    video = open_video(frames if frames.is_dir() else place / "video.mp4", fps=FPS)
+    moving = place / "video.mp4"  # knows its own frame rate
+    video = open_video(frames, fps=FPS) if frames.is_dir() else open_video(moving)
     return read_truth(name or place.name, video, place / "tracks.npz")
 
 

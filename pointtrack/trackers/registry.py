@@ -10,6 +10,7 @@ from typing import Any
 
 from pointtrack.errors import PointtrackError, WeightsError
 from pointtrack.trackers.base import Tracker
+from pointtrack.trackers.compact import CompactTracker
 from pointtrack.trackers.flow_chain import FlowChainTracker
 from pointtrack.trackers.klt import KltTracker
 from pointtrack.trackers.mft import MftTracker
@@ -30,13 +31,18 @@ _CLASSICAL: dict[str, type[Tracker]] = {
     )
 }
 
+# What these learn from comes as `weights`, and they run on a device in a precision.
+_LEARNED: dict[str, type[Tracker]] = {CompactTracker.card.name: CompactTracker}
+_MODELS = {**_CLASSICAL, **_LEARNED}
+_GIVEN = ("self", "weights", "device", "precision")
+
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 def models() -> list[ModelCard]:
     """The cards of all models, in the order they are best introduced in."""
-    return [kind.card for kind in _CLASSICAL.values()]
+    return [kind.card for kind in _MODELS.values()]
 
 
 def load(
@@ -69,20 +75,22 @@ def load(
     WeightsError
         When weights are given to a model that has none.
     """
-    if name not in _CLASSICAL:
-        raise PointtrackError(_unknown("model", name, list(_CLASSICAL)))
+    if name not in _MODELS:
+        raise PointtrackError(_unknown("model", name, list(_MODELS)))
     if device.partition(":")[0] not in _DEVICES:
         raise PointtrackError(_unknown("device", device, list(_DEVICES)))
     if precision not in _PRECISIONS:
         raise PointtrackError(_unknown("precision", precision, list(_PRECISIONS)))
-    if weights is not None:
+    if weights is not None and name in _CLASSICAL:
         raise WeightsError(f"{name} learns nothing and takes no weights, found {weights!r}")
-    kind = _CLASSICAL[name]
+    kind = _MODELS[name]
     known = _options(kind)
     for option in options:
         if option not in known:
             raise PointtrackError(_unknown(f"option of {name}", option, list(known)))
         _check_type(name, known[option], options[option])
+    if name in _LEARNED:
+        options = {"weights": weights, "device": device, "precision": precision, **options}
     return kind(**options)
 
 
@@ -99,7 +107,8 @@ def _check_type(model: str, parameter: inspect.Parameter, value: Any) -> None:
 
 
 def _options(kind: type[Tracker]) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(kind).parameters) if "__init__" in vars(kind) else {}
+    known = inspect.signature(kind).parameters if "__init__" in vars(kind) else {}
+    return {name: one for name, one in known.items() if name not in _GIVEN}
 
 
 def _unknown(what: str, found: str, known: list[str]) -> str:

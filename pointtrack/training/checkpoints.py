@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from pointtrack.errors import WeightsError
 from pointtrack.files import PathLike, atomic_path, reason
+from pointtrack.weights.compact import read_weights
 
 
 def write_checkpoint(path: PathLike, content: Mapping[str, Any]) -> None:
@@ -48,7 +48,7 @@ def write_weights(path: PathLike, tensors: Mapping[str, Tensor], about: Mapping[
         save_file(plain, temporary, metadata=dict(about))
 
 
-def read_weights(path: PathLike) -> dict[str, Tensor]:
+def starting_weights(path: PathLike) -> dict[str, Tensor]:
     """Weights from a safetensors file, or the averaged ones from a checkpoint.
 
     Raises
@@ -56,11 +56,6 @@ def read_weights(path: PathLike) -> dict[str, Tensor]:
     WeightsError
         When the file cannot be read or is neither.
     """
-    if Path(path).suffix != ".safetensors":
-        return dict(read_checkpoint(path)["average"])
-    try:
-        return load_file(path)
-    except OSError as problem:
-        raise WeightsError(f"cannot read {path}: {reason(problem)}") from problem
-    except SafetensorError as problem:
-        raise WeightsError(f"{path} is not a safetensors file: {problem}") from problem
+    if Path(path).suffix == ".safetensors":
+        return read_weights(path)[0]
+    return dict(read_checkpoint(path)["average"])

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,8 +15,10 @@ from numpy.typing import NDArray
 
 from pointtrack.datasets import Clip, Dataset, Entry
 from pointtrack.errors import PointtrackError
+from pointtrack.files import PathLike
 from pointtrack.geometry import inside
 from pointtrack.synthesis import ProceduralConfig, generate
+from pointtrack.synthesis.storage import read_clip
 from pointtrack.training.checks import chance, interval, whole
 from pointtrack.training.sample import Rejected, Take
 
@@ -182,6 +186,30 @@ class DatasetSource(Source):
 
     def draw(self, index: int, rng: np.random.Generator) -> Take:
         return draw_take(self._entries[index].load(), self.config, rng)
+
+
+class GeneratedClips(Dataset):
+    """The folder that ``pointtrack synth procedural --out`` wrote, as a data set.
+
+    Raises
+    ------
+    PointtrackError
+        When there is no clip in it.
+    """
+
+    def __init__(self, path: PathLike):
+        place = Path(path)
+        self.name = place.resolve().name
+        self._folders = sorted(p.parent for p in place.glob("clip_*/tracks.npz"))
+        if not self._folders:
+            raise PointtrackError(f"{place} holds no generated clip: expected clip_*/tracks.npz")
+
+    def count(self) -> int:
+        return len(self._folders)
+
+    def entries(self) -> Iterator[Entry]:
+        for folder in self._folders:
+            yield Entry(f"{self.name}/{folder.name}", partial(read_clip, folder))
 
 
 class ProceduralSource(Source):

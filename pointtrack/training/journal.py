@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from pointtrack.files import atomic_path
@@ -27,15 +28,21 @@ class Journal:
     def __init__(self, folder: Path, step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._board = folder, _board(folder, step)
+        self._waiting: list[dict[str, Tensor]] = []
         for name in ("log.csv", "scores.csv"):
             _drop_after(folder / name, step)
 
-    def losses(
-        self, step: int, rate: float, values: Mapping[str, Tensor], spent: Mapping[str, float]
-    ) -> None:
-        """One line of losses: as of this step, and the seconds since the line before."""
-        row = {"rate": rate, **{k: float(v) for k, v in values.items()}, **spent}
-        self._write("log.csv", step, row, "train")
+    def count(self, values: Mapping[str, Tensor]) -> None:
+        """Losses of one step, for the next line."""
+        # On a GPU nothing waits for these before the line is written.
+        self._waiting.append(dict(values))
+
+    def losses(self, step: int, rate: float, spent: Mapping[str, float]) -> None:
+        """One line: the rate, mean losses since the line before, and seconds."""
+        names = self._waiting[0]
+        means = {n: float(torch.stack([v[n] for v in self._waiting]).mean()) for n in names}
+        self._waiting.clear()
+        self._write("log.csv", step, {"rate": rate, **means, **spent}, "train")
 
     def scores(self, step: int, values: Mapping[str, float]) -> None:
         """One line of scores on held-out clips."""

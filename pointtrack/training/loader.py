@@ -14,6 +14,8 @@ an epoch once.
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -228,3 +230,5 @@ def _begin(worker: int) -> None:
     """In a worker: one thread, and Ctrl-C is the parent's to answer."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A thread that still hands over a batch would make the interpreter abort at its end.
+    atexit.register(os._exit, 0)

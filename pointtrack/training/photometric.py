@@ -1,35 +1,39 @@
 """Photometric augmentation: what is seen changes, where it is does not.
 
 Only the eraser and the replacer touch the tracks: a point under a rectangle is not visible.
-Brightness, contrast, saturation and hue are all linear in colour (hue as a turn about the grey
-axis that keeps luma), so that together they are one 3x4 matrix a frame, clipped once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.geometry import Size, pixel_to_raster
+from pointtrack.geometry import Size
 from pointtrack.training.checks import chance, interval, number, picture_size
+from pointtrack.training.colours import (
+    GREY,
+    Frame,
+    Matrix,
+    colour_matrix,
+    mean_luma,
+    then,
+    transform,
+)
+from pointtrack.training.rectangles import Rectangles, erase, replace_by_others
 from pointtrack.training.sample import Take
 
-Frame = NDArray[np.uint8]  # H W 3
-Matrix = NDArray[np.float64]  # 3 4
 Span = tuple[float, float]
-Box = tuple[slice, slice]  # rows, columns
 Effect = Callable[[Frame, int], Frame]
 
 _CHANCES = (
     "erase",
-    "erase_frame",
     "replace",
-    "replace_frame",
     "jitter",
     "grey",
     "channels",
@@ -40,7 +44,6 @@ _CHANCES = (
     "noise",
     "compress",
 )
-_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ class PhotometricConfig:
 
     def __post_init__(self) -> None:
         picture_size("reference", self.reference)
-        for name in _CHANCES:
+        for name in (*_CHANCES, "erase_frame", "replace_frame"):
             chance(name, getattr(self, name))
         for name in ("brightness", "offset", "contrast", "saturation"):
             chance(name, getattr(self, name))
@@ -147,103 +150,19 @@ def recolour(take: Take, config: PhotometricConfig, rng: np.random.Generator) ->
     video, visible = take.video.copy(), take.visible.copy()
     unit = config.unit(take.size)
     if rng.random() < config.erase:
-        _erase(video, take, visible, config, unit, rng)
+        low, high = config.erase_side
+        some = Rectangles(config.erase_frame, config.erase_count, (low * unit, high * unit))
+        erase(video, visible, take, some, rng)
     if rng.random() < config.replace:
-        _replace(video, take, visible, config, unit, rng)
+        low, high = config.replace_side
+        some = Rectangles(config.replace_frame, config.replace_count, (low * unit, high * unit))
+        jitter = partial(_jitter_twice, config, rng)
+        replace_by_others(video, visible, take, some, jitter, rng)
     effects = list(_effects(config, unit, take, rng))
     for t in range(len(video)):
         for effect in effects:
             video[t] = effect(video[t], t)
     return replace(take, video=video, visible=visible)
-
-
-def colour_matrix(
-    brightness: float, contrast: float, saturation: float, hue: float, offset: float, mean: float
-) -> Matrix:
-    """Colour changes as ``(3, 4)``: ``new = matrix[:, :3] @ rgb + matrix[:, 3]``.
-
-    In this order: brightness as a factor and an offset in grey levels, contrast about the mean
-    grey level, saturation about luma, hue as a share of the circle.
-    """
-    grey = np.tile(_LUMA, (3, 1))
-    colour = _hue_turn(hue) @ (grey + saturation * (np.eye(3) - grey))
-    constant = contrast * offset + (1 - contrast) * (brightness * mean + offset)
-    return np.column_stack([contrast * brightness * colour, colour @ np.full(3, constant)])
-
-
-def _hue_turn(share: float) -> Matrix:
-    """Turn about the grey axis, luma kept: red goes to green, green to blue."""
-    # Two chroma axes orthogonal to each other; those of YIQ.
-    to_yiq = np.array([_LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-    angle = -2 * np.pi * share
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
-    return np.linalg.solve(to_yiq, turn @ to_yiq)
-
-
-def _erase(
-    video: NDArray[np.uint8],
-    take: Take,
-    visible: NDArray[np.bool_],
-    config: PhotometricConfig,
-    unit: float,
-    rng: np.random.Generator,
-) -> None:
-    for t in _chosen_frames(len(video), config.erase_frame, rng):
-        for box in _boxes(take.size, config.erase_count, config.erase_side, unit, rng):
-            patch = video[t][box]
-            patch[...] = np.round(patch.mean(axis=(0, 1)))
-            visible[:, t] &= ~_covered(take.xy[:, t], box)
-
-
-def _replace(
-    video: NDArray[np.uint8],
-    take: Take,
-    visible: NDArray[np.bool_],
-    config: PhotometricConfig,
-    unit: float,
-    rng: np.random.Generator,
-) -> None:
-    for t in _chosen_frames(len(video), config.replace_frame, rng):
-        for box in _boxes(take.size, config.replace_count, config.replace_side, unit, rng):
-            tall, wide = (side.stop - side.start for side in box)
-            other = take.video[rng.integers(len(video))]
-            y = int(rng.integers(other.shape[0] - tall + 1))
-            x = int(rng.integers(other.shape[1] - wide + 1))
-            patch = np.ascontiguousarray(other[y : y + tall, x : x + wide])
-            for _ in range(2):  # jittered twice, so that it does not match by colour
-                patch = _transform(patch, _jitter(config, _luma(patch), rng))
-            video[t][box] = patch
-            visible[:, t] &= ~_covered(take.xy[:, t], box)
-
-
-def _chosen_frames(frames: int, share: float, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Frames after the first, each chosen by chance."""
-    return 1 + np.flatnonzero(rng.random(frames - 1) < share)
-
-
-def _boxes(
-    size: Size,
-    count: tuple[int, int],
-    side: tuple[int, int],
-    unit: float,
-    rng: np.random.Generator,
-) -> Iterator[Box]:
-    """Rectangles of whole pixels, cut off at the picture's edges; none is empty."""
-    for _ in range(int(rng.integers(count[0], count[1] + 1))):
-        centre = rng.uniform(0, size)
-        half = rng.uniform(side[0], side[1] + 1, 2) * unit / 2
-        low = np.clip(np.round(centre - half), 0, np.asarray(size) - 1).astype(int)
-        high = np.clip(np.round(centre + half), low + 1, size).astype(int)
-        yield slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-
-
-def _covered(xy: NDArray[np.float32], box: Box) -> NDArray[np.bool_]:
-    """Whether points ``(N, 2)`` lie under a rectangle of pixels."""
-    x, y = pixel_to_raster(xy).T
-    rows, columns = box
-    inside_x = (x >= columns.start) & (x < columns.stop)
-    return np.asarray(inside_x & (y >= rows.start) & (y < rows.stop))
 
 
 def _effects(
@@ -253,7 +172,7 @@ def _effects(
     frames = len(take.video)
     matrices = _colours(config, take, rng)
     if matrices is not None:
-        yield lambda frame, t: _transform(frame, matrices[t])
+        yield lambda frame, t: transform(frame, matrices[t])
     if rng.random() < config.gamma:
         curve = 255 * (np.arange(256) / 255) ** np.exp(rng.uniform(-1, 1) * np.log(1.25))
         table = np.round(curve).astype(np.uint8)
@@ -287,12 +206,12 @@ def _colours(
     matrices = np.broadcast_to(np.eye(3, 4), (frames, 3, 4))
     jittered = rng.random() < config.jitter
     if jittered and config.each_frame:
-        matrices = np.stack([_jitter(config, _luma(frame), rng) for frame in take.video])
+        matrices = np.stack([_jitter(config, mean_luma(frame), rng) for frame in take.video])
     elif jittered:  # one change for all, so that nothing flickers
-        matrices = np.broadcast_to(_jitter(config, _luma(take.video[0]), rng), (frames, 3, 4))
+        matrices = np.broadcast_to(_jitter(config, mean_luma(take.video[0]), rng), (frames, 3, 4))
     grey = rng.random() < config.grey
     if grey:
-        matrices = np.tile(_LUMA, (3, 1)) @ matrices
+        matrices = GREY @ matrices
     shifted = rng.random() < config.channels
     if shifted:
         matrices = matrices + np.column_stack([np.zeros((3, 3)), rng.uniform(-20, 20, 3)])
@@ -309,13 +228,10 @@ def _jitter(config: PhotometricConfig, mean: float, rng: np.random.Generator) ->
     return colour_matrix(brightness, contrast, saturation, hue, offset, mean)
 
 
-def _luma(frame: Frame) -> float:
-    """The mean grey level of a frame."""
-    return float(np.dot(cv2.mean(frame)[:3], _LUMA))
-
-
-def _transform(frame: Frame, matrix: Matrix) -> Frame:
-    return np.asarray(cv2.transform(frame, matrix), np.uint8)
+def _jitter_twice(config: PhotometricConfig, rng: np.random.Generator, frame: Frame) -> Matrix:
+    """More than any frame changes, so that a patch does not match by its colour."""
+    mean = mean_luma(frame)
+    return then(_jitter(config, mean, rng), _jitter(config, mean, rng))
 
 
 def _blurred(frame: Frame, deviation: float) -> Frame:

@@ -20,6 +20,15 @@ class Group(NamedTuple):
     rank: int = 0
     world: int = 1
 
+    def agree(self, mine: bool) -> bool:
+        """What the first process says."""
+        if self.world == 1:
+            return mine
+        where = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        said = torch.tensor(int(mine), device=where)
+        dist.broadcast(said, 0)
+        return bool(said)
+
 
 @contextmanager
 def joined(device: str = "auto") -> Iterator[tuple[Group, torch.device]]:

@@ -197,7 +197,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
     shape = first.video.shape
     video = torch.empty(len(samples), shape[0], 3, *shape[1:3], dtype=torch.uint8)
     for place, sample in zip(video, samples, strict=True):
-        place.copy_(torch.from_numpy(sample.video).permute(0, 3, 1, 2))
+        frames = np.ascontiguousarray(sample.video)  # PyTorch takes no negative strides
+        place.copy_(torch.from_numpy(frames).permute(0, 3, 1, 2))
     return Batch(
         video,
         torch.from_numpy(np.stack([sample.xy for sample in samples])),

@@ -128,7 +128,7 @@ def pack(take: Take, key: str, store: ShardStore, quality: int) -> Iterator[tupl
     if store == "mp4":
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "video.mp4"
-            write_video(path, take.video, 24, crf=round((100 - quality) * 0.51))
+            write_video(path, take.video, 24, crf=min(round(2.8 * (100 - quality)), 51))
             yield f"{key}.{_VIDEO}", path.read_bytes()
         return
     settings = (cv2.IMWRITE_JPEG_QUALITY, quality) if store == "jpg" else ()

@@ -59,7 +59,7 @@ def write_shards(
         Frames as ``"jpg"``, ``"png"`` (exact) or one ``"mp4"`` a take (smallest; a stretch of
         it costs decoding from a key frame on).
     quality
-        Of JPEG, 1 to 100; for mp4 turned into x264's scale, where 100 is lossless.
+        Of JPEG, 1 to 100; for mp4 turned into x264's scale: 100 is lossless, 95 is crf 14.
 
     Returns
     -------
@@ -187,15 +187,17 @@ class ShardSource(Source):
 
 def _headers(path: Path, start: int) -> Iterator[tarfile.TarInfo]:
     """The members of a shard from an offset on; contents are not read."""
+    last = f"byte {start}"
     try:
         with path.open("rb") as file:
             file.seek(start)
             with tarfile.TarFile(fileobj=file) as archive:
                 while (member := archive.next()) is not None:
+                    last = f"member {member.name}"
                     if member.isreg():
                         yield member
     except tarfile.TarError as problem:
-        raise FormatError(f"{path} is damaged after byte {start}: {problem}") from problem
+        raise FormatError(f"{path} is damaged after {last}: {problem}") from problem
     except OSError as problem:
         raise FormatError(f"cannot read {path}: {reason(problem)}") from problem
 

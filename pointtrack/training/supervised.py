@@ -26,14 +26,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pointtrack.errors import WeightsError
 from pointtrack.files import PathLike
 from pointtrack.networks.compact import CompactNetwork
 from pointtrack.synthesis import SyntheticClip
 from pointtrack.training import processes
 from pointtrack.training.checkpoints import (
     read_checkpoint,
-    read_weights,
+    starting_weights,
     write_checkpoint,
     write_weights,
 )
@@ -45,6 +44,7 @@ from pointtrack.training.processes import Group
 from pointtrack.training.run_config import OptimiserConfig, RunConfig
 from pointtrack.training.sample import Batch
 from pointtrack.training.unroll import UnrollConfig, batch_loss
+from pointtrack.weights.compact import fill
 
 Report = Callable[[int, int], None]
 
@@ -89,9 +89,8 @@ class Trainer:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.network = CompactNetwork(config.model).to(self.device)
-        self.network.encoder.to(memory_format=torch.channels_last)
         if config.start:
-            load_into(self.network, read_weights(config.start), config.start)
+            fill(self.network, starting_weights(config.start), config.start)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = make_optimiser(self.network, config.optimiser)
         self.loader = make_loader(config, self.group, pin=self.device.type == "cuda")
@@ -125,9 +124,8 @@ class Trainer:
     def _average(self) -> None:
         keep = min(self.config.optimiser.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-            for mean, now in pairs:
-                mean.lerp_(now, 1 - keep)
+            means: list[Tensor] = list(self.average.parameters())
+            torch._foreach_lerp_(means, list(self.network.parameters()), 1 - keep)
 
     def _autocast(self) -> torch.autocast:
         low = self.config.precision == "bfloat16"
@@ -135,9 +133,14 @@ class Trainer:
 
     # -- the run -------------------------------------------------------------------------------
 
-    def run(self, report: Report | None = None, until: int | None = None) -> None:
-        """Train until the last step (or `until`), with log, checkpoints and scores."""
-        config = self.config
+    def run(
+        self,
+        report: Report | None = None,
+        until: int | None = None,
+        seconds: float = math.inf,
+    ) -> None:
+        """Train until the last step, or `until`, or for so long, with log and checkpoints."""
+        config, begun = self.config, time.monotonic()
         end = min(config.steps, until or config.steps)
         journal = Journal(self.out, self.step) if self.group.rank == 0 else None
         batches = self.loader.forever()
@@ -145,16 +148,21 @@ class Trainer:
         try:
             while self.step < end:
                 values = self._next(batches, clock)
-                if journal and (self.step % config.log == 0 or self.step == end):
-                    rate = self.optimiser.param_groups[0]["lr"]
-                    journal.losses(self.step, rate, values, clock.lap())
-                if self.step % config.save == 0 or self.step == end:
+                if journal:
+                    journal.count(values)
+                    if self.step % config.log == 0 or self.step == end:
+                        rate = self.optimiser.param_groups[0]["lr"]
+                        journal.losses(self.step, rate, clock.lap())
+                late = self.group.agree(time.monotonic() - begun > seconds)
+                if self.step % config.save == 0 or self.step == end or late:
                     self.save()
                 every = config.held_out.every
                 if journal and every and (self.step % every == 0 or self.step == config.steps):
                     journal.scores(self.step, self.measure())
                 if report is not None:
                     report(self.step, end)
+                if late:
+                    break
         except (KeyboardInterrupt, SystemExit):
             self.save()
             raise
@@ -207,8 +215,8 @@ class Trainer:
         if not path.exists():
             return False
         content = read_checkpoint(path)
-        load_into(self.network, content["network"], path)
-        load_into(self.average, content["average"], path)
+        fill(self.network, content["network"], path)
+        fill(self.average, content["average"], path)
         self.optimiser.load_state_dict(content["optimiser"])
         self.loader.load_state_dict(content["loader"])
         torch.set_rng_state(content["random"])
@@ -217,8 +225,12 @@ class Trainer:
 
 
 def train(
-    config: RunConfig, out: PathLike, device: str = "auto", report: Report | None = None
-) -> None:
+    config: RunConfig,
+    out: PathLike,
+    device: str = "auto",
+    report: Report | None = None,
+    seconds: float = math.inf,
+) -> int:
     """Train, or go on training, into a folder; see the module.
 
     Parameters
@@ -231,11 +243,19 @@ def train(
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     report
         Called with (steps done, steps in all).
+    seconds
+        Stop after so long, with a checkpoint; for machines that are lent for a while.
+
+    Returns
+    -------
+    int
+        The step that the run stands at.
     """
     with processes.joined(device) as (group, where):
         trainer = Trainer(config, out, where, group)
         trainer.resume()
-        trainer.run(report if group.rank == 0 else None)
+        trainer.run(report if group.rank == 0 else None, seconds=seconds)
+        return trainer.step
 
 
 def make_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
@@ -255,19 +275,6 @@ def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
     done = (step - config.warmup) / max(steps - config.warmup, 1)
     share = (1 + math.cos(math.pi * min(done, 1.0))) / 2
     return config.rate * (config.rest + (1 - config.rest) * share)
-
-
-def load_into(network: nn.Module, tensors: dict[str, Tensor], name: PathLike) -> None:
-    """Load weights that must fit in every name and shape."""
-    own = network.state_dict()
-    for key in sorted(own.keys() ^ tensors.keys()):
-        word = "misses" if key in own else "has an unknown"
-        raise WeightsError(f"{name} {word} tensor {key}")
-    for key, tensor in own.items():
-        if tensors[key].shape != tensor.shape:
-            found, expected = tuple(tensors[key].shape), tuple(tensor.shape)
-            raise WeightsError(f"{name}: {key} has shape {found}, expected {expected}")
-    network.load_state_dict(tensors)
 
 
 class _Clock:
@@ -296,6 +303,3 @@ class _Waiting:
 
     def __exit__(self, *_: Any) -> None:
         self._clock._waited += time.perf_counter() - self._begin
-
-
-__all__ = ["Objective", "Trainer", "learning_rate", "load_into", "make_optimiser", "train"]

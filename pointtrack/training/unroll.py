@@ -13,6 +13,8 @@ from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointS
 from pointtrack.training.losses import LossConfig, Parts, frame_losses, total
 from pointtrack.training.sample import Batch
 
+_NEAR = 2.0  # px from the truth to which a lost point is put back
+
 
 @dataclass(frozen=True)
 class UnrollConfig:
@@ -28,12 +30,17 @@ class UnrollConfig:
         Gradients do not reach farther back than so many frames; 0: as far as there are.
     chunk
         Frames encoded at a time; 0: all.
+    rescue
+        Every second point that was farther off than so many pixels, where it is seen, is put
+        back near the truth before the next frame: early in training most are lost soon, and
+        learn little then. 0: never.
     """
 
     iterations: int = 0
     recompute: bool = False
     cut: int = 0
     chunk: int = 0
+    rescue: float = 0.0
 
 
 def encode_frames(network: CompactNetwork, video: Tensor, config: UnrollConfig) -> list[Features]:
@@ -79,6 +86,8 @@ def unroll(
         if state is not None:
             if config.cut and t % config.cut == 0:
                 state = PointState(*(field.detach() for field in state))
+            if config.rescue:
+                state = _rescue(state, order[:done], t - 1, batch, config.rescue)
             state, answer = network.step(state, maps, config.iterations or None)
             yield t, order[:done], answer, maps
         if number[t]:
@@ -86,6 +95,18 @@ def unroll(
             fresh = network.begin(maps, clip[rows], queries[order[rows], 1:])
             state = fresh if state is None else join([state, fresh])
             done += number[t]
+
+
+def _rescue(state: PointState, rows: Tensor, frame: int, batch: Batch, limit: float) -> PointState:
+    truth = batch.xy.flatten(0, 1)[rows, frame]
+    off = state.xy - truth
+    length = off.norm(dim=1, keepdim=True)
+    lost = (length[:, 0] > limit) & batch.visible.flatten(0, 1)[rows, frame] & (rows % 2 == 0)
+    near = truth + off * (_NEAR / length.clamp_min(_NEAR))
+    return state._replace(
+        xy=torch.where(lost[:, None], near, state.xy),
+        velocity=torch.where(lost[:, None], 0.0, state.velocity),
+    )
 
 
 def batch_loss(

@@ -65,7 +65,7 @@ def test_check_of_badja_names_what_is_missing(tmp_path: Path) -> None:
     mask = root / "DAVIS/Annotations/Full-Resolution/dog/00003.png"
     mask.unlink()
     text = "\n".join(f"{p.name}: {p.message}" for p in BadjaDataset(root).check())
-    assert f"bear: {root}/joint_annotations/bear.json: there is no file {frames}/00006.jpg" in text
+    assert f"bear: there is no file {frames}/00006.jpg" in text
     assert f"dog: there is no file {mask}" in text
     assert f"badja: there is no file {root}/joint_annotations/horsejump-low.json" in text
 
@@ -114,13 +114,16 @@ def test_broken_jhmdb_is_named(tmp_path: Path) -> None:
     assert "two/joint_positions.mat is not a MATLAB file of joints" in messages[1]
 
 
-def test_jhmdb_with_too_few_pictures_is_named(tmp_path: Path) -> None:
+def test_jhmdb_names_pictures_that_are_missing(tmp_path: Path) -> None:
     root = copies.jhmdb(tmp_path)
-    for number in (4, 5):
-        (root / "Rename_Images" / "wave" / "two" / f"{number:05d}.png").unlink()
+    gone = [root / "Rename_Images" / "wave" / "two" / f"{n:05d}.png" for n in (2, 4)]
+    for path in gone:
+        path.unlink()
+    found = [(p.name, p.message) for p in JhmdbDataset(root).check()]
+    assert found == [("wave/two", f"there is no file {path}") for path in gone]
+    (root / "splits" / "wave_test_split1.txt").write_text("")
     (problem,) = JhmdbDataset(root).check()
-    assert problem.name == "wave/two"
-    assert "points cover 4 frames, expected the video's 3" in problem.message
+    assert "wave_test_split1.txt is not a split of JHMDB: it names no test clip" in problem.message
 
 
 # -- Horse-10 --------------------------------------------------------------------------------
@@ -170,11 +173,23 @@ def test_crohd_is_cut_into_chunks(tmp_path: Path) -> None:
     assert second.video[0][0, 0, 0] == pytest.approx(30, abs=3)
 
 
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_crohd_names_pictures_that_are_missing(tmp_path: Path, number: int) -> None:
+    root = copies.crohd(tmp_path)
+    gone = root / "train" / "HT21-01" / "img1" / f"{number:06d}.jpg"
+    gone.unlink()
+    (problem,) = CrohdDataset(root).check()
+    assert str(gone) in problem.message
+
+
 def test_broken_crohd_is_named(tmp_path: Path) -> None:
     root = copies.crohd(tmp_path)
     path = root / "train" / "HT21-01" / "gt" / "gt.txt"
     path.write_text("1,1,10,20,5,7\n")
     (problem,) = CrohdDataset(root).check()
     assert f"{path} is not a list of boxes: line 1 has 6 columns, expected 9" in problem.message
+    path.write_text("")
+    (problem,) = CrohdDataset(root).check()
+    assert "it holds no box" in problem.message
     with pytest.raises(FormatError, match="holds no SEQUENCE/gt"):
         CrohdDataset(root / "train" / "HT21-01" / "img1")

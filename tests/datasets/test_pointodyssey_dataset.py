@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from pointtrack.camera import Camera
 from pointtrack.datasets.arrays import mapped_archive
 from pointtrack.datasets.pointodyssey import PointOdysseyDataset, read_sequence
 from pointtrack.errors import FormatError, PointtrackError, VideoError
+from pointtrack.synthesis.blender.passes import FrameMaps as RenderedMaps
+from pointtrack.synthesis.blender.pointodyssey_format import Annotations, SequenceWriter
 
 FRAMES, POINTS, SIZE = 6, 5, (40, 24)
 
@@ -209,6 +212,55 @@ def test_the_cache_is_named_by_the_environment(
     assert {path.name for path in (tmp_path / "cache").rglob("*.npy")} >= {"trajs_2d.npy"}
 
 
+def test_what_the_blender_generator_writes(tmp_path: Path) -> None:
+    camera = Camera(
+        np.tile(np.array([[30.0, 0, 19.5], [0, 30, 11.5], [0, 0, 1]]), (2, 1, 1)),
+        np.tile(np.diag([1.0, -1, -1, 1]), (2, 1, 1)),  # looks down Blender's z axis
+    )
+    xyz = np.random.default_rng(0).uniform([-1, -0.5, -5], [1, 0.5, -3], (7, 2, 3))
+    xy = np.stack([camera.project(xyz[:, t], t)[0] for t in range(2)], axis=1)
+    xy[3, 1] = np.nan
+    visible = np.ones((7, 2), bool)
+    visible[2, 0] = False
+    shape = SIZE[::-1]
+    index = np.zeros(shape, np.uint16)
+    index[4, 6] = 200
+    flow = np.zeros((*shape, 2), np.float32)
+    flow[5, 7] = (1.5, -0.25)
+    depth = np.full(shape, 4.0, np.float32)
+    depth[0, 0] = np.inf
+    normal = np.zeros((*shape, 3), np.float32)
+    maps = RenderedMaps(depth, normal, normal, index, flow, -flow)
+    writer = SequenceWriter(tmp_path, "png")
+    picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for t in range(2):
+        writer.write_frame(t, picture, maps, last=t == 1)
+    instance = np.arange(7, dtype=np.uint16)
+    writer.write_annotations(Annotations(xy, xyz, visible, camera, instance, np.zeros((7, 4))))
+    (clip,) = PointOdysseyDataset(tmp_path)
+    assert np.allclose(clip.xy, xy, atol=1e-4, equal_nan=True)
+    assert np.argwhere(~clip.visible).tolist() == [[2, 0], [3, 1]]
+    assert np.argwhere(~clip.valid).tolist() == [[3, 1]]
+    assert clip.extra["camera"] == "standard"
+    assert clip.camera is not None
+    assert clip.xyz is not None
+    assert np.allclose(clip.camera.project(clip.xyz[:, 0], 0)[0], xy[:, 0], atol=1e-3)
+    assert clip.depth is not None
+    assert clip.masks is not None
+    assert clip.depth[1][3, 3] == pytest.approx(4.0, abs=0.01)
+    assert np.isinf(clip.depth[1][0, 0])
+    assert (clip.masks[0][4, 6], clip.masks[0].sum()) == (200, 200)
+    assert clip.extra["instances"].tolist() == list(range(7))
+    assert clip.extra["forward_flow"][0][5, 7].tolist() == [1.5, -0.25]
+    assert np.isnan(clip.extra["forward_flow"][0][0, 0]).all()
+    assert np.isnan(clip.extra["forward_flow"][1]).all()
+    assert clip.extra["backward_flow"][1][5, 7].tolist() == [-1.5, 0.25]
+    assert np.array_equal(clip.video[1], picture)
+    assert problems(tmp_path, deep=True) == []
+    (tmp_path / "flows" / "backward_00001.png").unlink()
+    assert problems(tmp_path) == [f"there is no file {tmp_path / 'flows/backward_00001.png'}"]
+
+
 # --- Broken copies ---------------------------------------------------------------------------
 
 
@@ -290,7 +342,7 @@ def test_an_array_cut_short_in_a_whole_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"trajs_2d": None}, "lacks trajs_2d; found visibs"),
+        ({"trajs_2d": None}, "lacks trajs_2d; found trajs_3d, visibs"),
         ({"visibs": None}, "lacks visibs and visibilities"),
         (
             {"trajs_2d": np.zeros((FRAMES, POINTS, 3))},

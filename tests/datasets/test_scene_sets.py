@@ -142,6 +142,15 @@ def test_check_of_davis_names_masks_and_broken_pictures(tmp_path: Path) -> None:
         DavisDataset(root, split="test")
 
 
+@pytest.mark.parametrize("number", [0, 2, 3])
+def test_check_of_davis_names_frames_that_are_missing(tmp_path: Path, number: int) -> None:
+    root = copies.davis(tmp_path, names=("bear",))
+    gone = root / f"JPEGImages/480p/bear/{number:05d}.jpg"
+    gone.unlink()
+    (problem,) = DavisDataset(root).check()
+    assert str(gone) in problem.message
+
+
 # -- TAPVid-3D -------------------------------------------------------------------------------
 
 

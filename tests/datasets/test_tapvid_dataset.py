@@ -166,3 +166,22 @@ def test_there_must_be_a_pickle(tmp_path: Path) -> None:
         open_dataset(tmp_path / "missing.pkl")
     with pytest.raises(FormatError, match=r"no data set format 'davis17'; there are: tapvid, "):
         open_dataset(tmp_path, format="davis17")
+
+
+def test_missing_parts_are_named(tmp_path: Path) -> None:
+    for name in ("robotap_split0.pkl", "robotap_split3.pkl", "0001_of_0003.pkl"):
+        save({name: example()}, tmp_path / name)
+    found = [problem.message for problem in TapVidDataset(tmp_path).check()]
+    missing = ["0000_of_0003", "0002_of_0003", "robotap_split1", "robotap_split2", "robotap_split4"]
+    assert found == [f"there is no file {tmp_path / name}.pkl" for name in missing]
+
+
+def test_check_names_every_broken_entry(tmp_path: Path) -> None:
+    short = {**example(), "occluded": np.zeros((1, 2), bool)}
+    save({"good": example(), "short": short, "bad": {"points": 1}}, tmp_path / "set.pkl")
+    (tmp_path / "cut.pkl").write_bytes((tmp_path / "set.pkl").read_bytes()[:-20])
+    cut, first, second = TapVidDataset(tmp_path).check()
+    assert "cut.pkl is not a pickle of plain data" in cut.message
+    assert (first.name, second.name) == ("short", "bad")
+    assert "entry 'short': occluded is bool of shape (1, 2), expected" in first.message
+    assert "entry 'bad': it lacks video, occluded; found points" in second.message

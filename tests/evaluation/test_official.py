@@ -11,13 +11,13 @@ import pytest
 from miniature_sets import Recorder
 from rich.console import Console
 
-from pointtrack.datasets import Clip, Dataset, Entry, open_dataset
-from pointtrack.datasets import pointodyssey as pointodyssey_reader
+from pointtrack.datasets import Clip, open_dataset
+from pointtrack.errors import PointtrackError
 from pointtrack.evaluation import Contender, Evaluation, Protocol, compare, evaluate
 from pointtrack.evaluation.compare import comparison_table
 from pointtrack.evaluation.official import BENCHMARKS
 from pointtrack.evaluation.report import rows, to_dict, video_table
-from pointtrack.evaluation.sets import protocol_for
+from pointtrack.evaluation.sets import open_set, protocol_for
 from pointtrack.queries import QueryLike
 from pointtrack.tracks import Tracks
 from pointtrack.video import VideoLike, open_video
@@ -130,9 +130,9 @@ def test_egopoints_numbers(tmp_path: Path) -> None:
     assert exact["re_id_d_avg"] == 1
     assert exact["out_of_view_accuracy"] == 0
     assert exact["in_view_accuracy"] == 1
-    # Standing still is t px off, t * 256 / 64 at 256: 4 to 20 px on frames 1 to 5.
+    # Standing still is t px off, 4 t at 256: below 8 on frame 1 only, of 5 + 3 + 3 valid ones.
     still = run("egopoints", root).mean
-    assert still["d_star_8"] == pytest.approx(3 / 13)  # 4 < 8, of 5 + 3 + 3 valid ... frames
+    assert still["d_star_8"] == pytest.approx(3 / 11)
     assert still["median_l2"] > 4
 
 
@@ -151,40 +151,14 @@ def test_crohd_numbers_are_of_the_heads_of_the_first_frame(tmp_path: Path) -> No
 # -- PointOdyssey, Dynamic Replica ---------------------------------------------------------
 
 
-class Made(Dataset):
-    """A data set of one clip; its class is lent to the reader's module so that it has a card."""
-
-    def __init__(self, name: str, clip: Clip):
-        self.name, self._clip = name, clip
-
-    def count(self) -> int:
-        return 1
-
-    def entries(self):  # type: ignore[no-untyped-def]
-        yield Entry(self._clip.name, lambda: self._clip)
-
-
-def long_clip(tracks: int = 6, frames: int = 12) -> Clip:
-    xy = np.full((tracks, frames, 2), 100.0)
-    xy[:, :, 0] += 10 * np.arange(tracks)[:, None]
-    visible, valid = np.ones((2, tracks, frames), bool)
-    visible[1, 0] = False  # hidden in frame 0: not asked for
-    visible[2, 5:] = False  # visible in 5 frames only
-    xy[3, 6:] = np.nan
-    visible[3, 6:] = valid[3, 6:] = False  # unknown later: 6 frames only
-    visible[4, 9:] = False  # occluded at the end, but valid
-    return Clip("long", open_video(np.zeros((frames, 256, 256, 3), np.uint8)), xy, visible, valid)
-
-
-def test_pointodyssey_keeps_the_tracks_of_its_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pointodyssey_reader, "Made", Made, raising=False)
-    monkeypatch.setattr(Made, "__module__", pointodyssey_reader.__name__)
+def test_pointodyssey_keeps_the_tracks_of_its_protocol(tmp_path: Path) -> None:
+    data = open_set(["pointodyssey", str(copies.pointodyssey(tmp_path))])
     tracker = Moving((2, 0))
-    found = evaluate(tracker, Made("pointodyssey", long_clip()), GIVEN)
+    found = evaluate(tracker, data, protocol_for(data, None, None))
     assert tracker.calls[0][1].txy.tolist() == [[0, 100, 100], [0, 140, 100], [0, 150, 100]]
     assert found.benchmark == "pointodyssey"
     assert found.videos[0].tracks == 3
-    # 2 t px off: below 16 on frames 1 to 7 of 11.
+    # 2 t px off: below 16 on frames 1 to 7 of 11, where the point is hidden, too.
     assert found.mean["d_16"] == pytest.approx(7 / 11)
     assert found.mean["d_avg"] == pytest.approx((0 + 0 + 1 + 3 + 7) / 11 / 5)
     assert found.mean["survival_16"] == pytest.approx(9 / 12)
@@ -192,10 +166,8 @@ def test_pointodyssey_keeps_the_tracks_of_its_protocol(monkeypatch: pytest.Monke
     assert found.mean["median_l2"] == pytest.approx(11)
 
 
-def test_pixels_are_shown_as_pixels_and_least_is_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pointodyssey_reader, "Made", Made, raising=False)
-    monkeypatch.setattr(Made, "__module__", pointodyssey_reader.__name__)
-    data = Made("pointodyssey", long_clip())
+def test_pixels_are_shown_as_pixels_and_least_is_best(tmp_path: Path) -> None:
+    data = open_set(["pointodyssey", str(copies.pointodyssey(tmp_path))])
     pair = [Contender(Moving((2, 0)), "fast"), Contender(Moving((0.5, 0)), "slow")]
     found = compare(pair, data, GIVEN)
     assert found.best("median_l2").label == "slow"
@@ -206,23 +178,32 @@ def test_pixels_are_shown_as_pixels_and_least_is_best(monkeypatch: pytest.Monkey
     assert "2.75" in text
 
 
-def test_nothing_to_ask_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pointodyssey_reader, "Made", Made, raising=False)
-    monkeypatch.setattr(Made, "__module__", pointodyssey_reader.__name__)
-    data = Made("pointodyssey", long_clip(frames=6))
-    with pytest.raises(ValueError, match="no track is visible in frame 0 and in 8 frames"):
+def test_nothing_to_ask_is_said(tmp_path: Path) -> None:
+    data = open_set(["pointodyssey", str(copies.pointodyssey(tmp_path, frames=6))])
+    with pytest.raises(PointtrackError, match="no track is visible in frame 0 and in 8 frames"):
         evaluate(Moving(), data, GIVEN)
 
 
+def test_dynamic_replica_is_asked_in_frame_0(tmp_path: Path) -> None:
+    data = open_set(["dynamic-replica", str(copies.dynamic_replica(tmp_path))])
+    tracker = Moving((0.01, 0))
+    found = evaluate(tracker, data, protocol_for(data, None, None))
+    assert found.benchmark == "dynamic-replica"
+    assert tracker.calls[0][1].txy.tolist() == [[0, 10, 5], [0, 20, 10]]
+    # 0.01 t of 31 px is 0.0823 t of 255: below 16 on frames 1 to 194 of 299.
+    assert found.mean["accuracy_16"] == pytest.approx(194 / 299)
+    assert found.mean["accuracy_occ_16"] == pytest.approx(194 / 200)
+    assert found.mean["survival_50"] == 1
+
+
 def test_dynamic_replica_draws_the_same_tracks_every_time() -> None:
+    xy = np.random.default_rng(0).uniform(0, 30, (300, 12, 2))
+    video = open_video(np.zeros((12, 32, 32, 3), np.uint8))
+    clip = Clip("many", video, xy, np.ones((300, 12), bool))
     benchmark = BENCHMARKS["dynamic-replica"]
-    clip = long_clip(300, 12)
     one, other = benchmark.prepare(clip), benchmark.prepare(clip)
     assert len(one) == 256
     assert np.array_equal(one.xy, other.xy)
-    assert (one.visible.sum(axis=1) > 10).all()
-    assert one.queries is not None
-    assert (one.queries.t == 0).all()
 
 
 def test_metrics_in_percent_become_fractions(tmp_path: Path) -> None:

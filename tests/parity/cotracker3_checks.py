@@ -7,7 +7,10 @@ import torch
 from network_fixtures import TOLERANCE, Call, calls, filled, frames_of, tensor
 from numpy.typing import NDArray
 from parity_fixtures import Case
-from torch import nn
+from torch import Tensor, nn
+
+from pointtrack.networks.cotracker3 import CoTracker3Offline
+from pointtrack.trackers.neural import cotracker_protocol as protocol
 
 LOGITS = ("visibility_logit", "confidence_logit")
 
@@ -89,12 +92,112 @@ def check_online(case: Case) -> None:
         np.testing.assert_allclose(value[0], whole[name], atol=1e-5)
 
 
+# --- as the published predictors run it --------------------------------------------------------
+
+
+def _compare_visible(case: Case, name: str, visible: Tensor, score: Tensor, limit: float) -> None:
+    """Where the score is at the threshold, rounding decides: such entries are left out."""
+    close = (score - limit).abs() <= TOLERANCE
+    wanted = torch.from_numpy(case[name])
+    case.compare(name, torch.where(close, wanted, visible[0]))
+
+
+class Predictor:
+    """The offline network at a working size, on one video."""
+
+    def __init__(self, case: Case):
+        self.network: CoTracker3Offline = filled(case)
+        video = frames_of(case)
+        self.source = (video.shape[4], video.shape[3])
+        height, width = case["resolution"].tolist()
+        self.size = (width, height)
+        self.maps = self.network.encode(protocol.resize(video, self.size))
+
+    def track(self, queries: Tensor, keep: int, backward: bool = False) -> protocol.Scores:
+        """Queries at the working size; tracks in the video's pixels of the first ``keep``."""
+        track = lambda maps, points: protocol.scores(self.network.track(maps, points))  # noqa: E731
+        if backward:
+            found = protocol.both_ways(track, self.maps, queries)
+        else:
+            found = track(self.maps, queries)
+        tracks = protocol.rescale(found.tracks, self.size, self.source)
+        return found._replace(tracks=tracks).first(keep)
+
+    def points(self, queries: Tensor) -> Tensor:
+        return protocol.rescale_queries(queries, self.source, self.size)
+
+    def supported(self, queries: Tensor) -> Tensor:
+        return protocol.with_support(queries, protocol.grid(protocol.SUPPORT_GRID, self.size))
+
+    def report(self, case: Case, prefix: str, queries: Tensor, found: protocol.Scores) -> None:
+        """Compare tracks and visibility as the predictor reports them."""
+        pixels = protocol.rescale_queries(queries, self.size, self.source)
+        tracks, visible = protocol.pinned(found, pixels)
+        case.compare(f"{prefix}tracks", tracks[0], atol=TOLERANCE)
+        limit = protocol.OFFLINE_VISIBLE
+        _compare_visible(case, f"{prefix}visible", visible, found.visibility[0], limit)
+
+
+@torch.inference_mode()
 def check_offline_predictor(case: Case) -> None:
-    pass
+    predictor = Predictor(case)
+    queries = predictor.points(tensor(case, "queries"))
+    if "joint_tracks" in case:
+        return check_evaluation(case, predictor, queries)
+    count = queries.shape[1]
+    found = predictor.track(predictor.supported(queries), count)
+    predictor.report(case, "", queries, found)
+    case.compare("visibility", found.visibility[0], atol=TOLERANCE)
+    case.compare("confidence", found.confidence[0], atol=TOLERANCE)
+    if "backward_tracks" not in case:
+        return None
+    found = predictor.track(predictor.supported(queries), count, backward=True)
+    predictor.report(case, "backward_", queries, found)
+
+    points = protocol.grid(int(case["grid_size"]), predictor.size)
+    on_grid = protocol.queries_at(points, int(case["grid_query_frame"]))
+    predictor.report(case, "grid_", on_grid, predictor.track(on_grid, len(points)))
+
+    points = protocol.grid(int(case["masked_grid_size"]), predictor.size)
+    points = protocol.in_mask(points, torch.from_numpy(case["mask"]), predictor.size)
+    masked = protocol.queries_at(points, int(case["masked_grid_query_frame"]))
+    found = predictor.track(predictor.supported(masked), len(points), backward=True)
+    predictor.report(case, "masked_grid_", masked, found)
+    return None
 
 
+def check_evaluation(case: Case, predictor: Predictor, queries: Tensor) -> None:
+    """The benchmarks' ways: every query alone with its support, and all of them jointly."""
+    singles = [protocol.single_point_queries(query, predictor.size) for query in queries[0]]
+    alone = [predictor.track(single, 1) for single in singles]
+    tracks, score = (torch.cat([getattr(a, n)[0] for a in alone]) for n in ("tracks", "score"))
+    case.compare("single_point_tracks", tracks, atol=TOLERANCE)
+    case.compare("single_point_score", score, atol=TOLERANCE)
+    everywhere = protocol.grid(protocol.EVALUATION_GRID, predictor.size)
+    joint = predictor.track(protocol.with_support(queries, everywhere), queries.shape[1])
+    case.compare("joint_tracks", joint.tracks[0], atol=TOLERANCE)
+    case.compare("joint_score", joint.score[0], atol=TOLERANCE)
+
+
+@torch.inference_mode()
 def check_online_predictor(case: Case) -> None:
-    pass
+    network, video = filled(case), frames_of(case)
+    source = (video.shape[4], video.shape[3])
+    height, width = case["resolution"].tolist()
+    size = (width, height)
+    video = protocol.resize(video, size)
+    queries = protocol.rescale_queries(tensor(case, "queries"), source, size)
+    supported = protocol.with_support(queries, protocol.grid(protocol.SUPPORT_GRID, size))
+    points = protocol.grid(int(case["grid_size"]), size)
+    on_grid = protocol.queries_at(points, int(case["grid_query_frame"]))
+    runs = (("support_", supported, queries.shape[1]), ("grid_", on_grid, len(points)))
+    for prefix, given, keep in runs:
+        found = protocol.scores(network(video, given)).first(keep)
+        tracks = protocol.rescale(found.tracks, size, source)
+        case.compare(f"{prefix}tracks", tracks[0], atol=TOLERANCE)
+        case.compare(f"{prefix}score", found.score[0], atol=TOLERANCE)
+        visible = found.score > protocol.ONLINE_VISIBLE
+        _compare_visible(case, f"{prefix}visible", visible, found.score[0], protocol.ONLINE_VISIBLE)
 
 
 COTRACKER3_CHECKERS = {"cotracker3_offline": check_offline, "cotracker3_online": check_online}

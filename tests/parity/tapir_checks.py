@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from parity_fixtures import Case
 from torch import Tensor
 
+from pointtrack.networks.blocks.estimates import Estimate, TrackOutput, joined
 from pointtrack.networks.blocks.matching import costs
 from pointtrack.networks.blocks.mixer import MixerState
-from pointtrack.networks.tapir import ITERATIONS, Estimate, Features, Tapir, TapirOutput, joined
+from pointtrack.networks.tapir import ITERATIONS, Features, Tapir
 
 NAMES = Estimate._fields
 
@@ -99,7 +100,7 @@ def _check_stream(case: Case, network: Tapir) -> None:
     levels = network.levels(size)
     first, last = network.mixer.blocks[0], network.mixer.blocks[-1]
     points, states = _known(case, network, levels)
-    outputs: list[TapirOutput] = []
+    outputs: list[TrackOutput] = []
     with (
         torch.inference_mode(),
         calls(network.mixer.entry) as mixed,

@@ -33,7 +33,7 @@ def draw_blobs(xy: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uin
 
 def find(frame: NDArray[np.uint8], near: NDArray[np.float32], reach: int) -> NDArray[np.float64]:
     """The centre of light within `reach` pixels of a place; NaN where the window is cut off."""
-    x, y = (int(round(float(v))) for v in near)
+    x, y = (round(float(v)) for v in near)
     height, width = frame.shape[:2]
     if not (reach <= x < width - reach and reach <= y < height - reach):
         return np.full(2, np.nan)

@@ -39,6 +39,14 @@ def rotation_matrices(quaternions: ArrayLike) -> Floats:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def decode_distances(values: NDArray[Any], depth_range: tuple[float, float] | None) -> Floats:
+    """Metres from the camera; in uint16 they are coded from one end of a range to the other."""
+    if values.dtype != np.uint16 or depth_range is None:
+        return values.astype(np.float64)
+    near, far = (float(bound) for bound in depth_range)
+    return near + values * ((far - near) / 65535)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Scene:
     """Depth, segments, surfaces, object poses and cameras of T frames.
@@ -146,10 +154,7 @@ class Scene:
 
     def distances(self, values: NDArray[Any]) -> Floats:
         """Decode values of `depth`: metres from the camera."""
-        if values.dtype != np.uint16 or self.depth_range is None:
-            return values.astype(np.float64)
-        near, far = (float(bound) for bound in self.depth_range)
-        return near + values * ((far - near) / 65535)
+        return decode_distances(values, self.depth_range)
 
     @staticmethod
     def decode_normals(values: NDArray[Any]) -> Floats:

@@ -13,6 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pointtrack.networks.blocks import winograd
+
+FAST_CHANNELS = 32  # from here on Winograd's convolution is the faster one
+
 
 def pad_same(maps: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
     """Pad ``(F, h, w, C)`` as TensorFlow's "SAME" does: what is odd goes right and below."""
@@ -30,10 +34,34 @@ class SameConv2d(nn.Conv2d):
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride, bias=bias)
+        self._kernel: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, maps: Tensor) -> Tensor:
+        if self._is_fast(maps):
+            made = winograd.convolve(maps, self._transformed())
+            return made if self.bias is None else made + self.bias
         padded = pad_same(maps, self.kernel_size[0], self.stride[0])
         return super().forward(padded.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def _is_fast(self, maps: Tensor) -> bool:
+        return (
+            self.kernel_size == (3, 3)
+            and self.stride == (1, 1)
+            and min(self.in_channels, self.out_channels) >= FAST_CHANNELS
+            and maps.device.type == "cpu"
+            and maps.dtype == torch.float32
+            and not torch.is_grad_enabled()
+            and not torch.compiler.is_compiling()
+            and not torch.jit.is_tracing()
+        )
+
+    def _transformed(self) -> Tensor:
+        """The kernel for `winograd.convolve`, made again when the weight has changed."""
+        version = 0 if self.weight.is_inference() else self.weight._version
+        state = (self.weight.data_ptr(), version)
+        if self._kernel is None or self._kernel[0] != state:
+            self._kernel = state, winograd.transformed(self.weight)
+        return self._kernel[1]
 
 
 class InstanceNormReLU(nn.Module):
@@ -49,7 +77,7 @@ class InstanceNormReLU(nn.Module):
         centred = maps - maps.mean(dim=(1, 2), keepdim=True)
         variance = centred.square().mean(dim=(1, 2), keepdim=True)
         scale = self.weight * torch.rsqrt(variance + self.eps)  # F 1 1 C
-        return torch.addcmul(self.bias, centred, scale).relu()
+        return torch.addcmul(self.bias, centred, scale).relu_()
 
 
 class PreActivationBlock(nn.Module):

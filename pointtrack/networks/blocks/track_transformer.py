@@ -37,10 +37,25 @@ class TrackTransformer(nn.Module):
         self.spread = nn.ModuleList(CrossBlock(WIDTH, HEADS) for _ in range(depth))
         self.exit = nn.Linear(WIDTH, outputs)
 
-    def forward(self, tokens: Tensor, active: Tensor | None = None) -> Tensor:
-        """Updates ``(B, N, T, outputs)`` of tokens ``(B, N, T, inputs)``.
+    def forward(
+        self, tokens: Tensor, active: Tensor | None = None, mistaken_mask: bool = False
+    ) -> Tensor:
+        """Update tracks.
 
-        ``active (B, N)`` bool: other points are not looked at, and see all virtual tracks alike.
+        Parameters
+        ----------
+        tokens
+            ``(B, N, T, inputs)``.
+        active
+            ``(B, N)`` bool: other points are not looked at, and see all virtual tracks alike.
+        mistaken_mask
+            With as many points as virtual tracks, it is virtual track n in place of point n
+            that is masked: it sees all points alike.
+
+        Returns
+        -------
+        Tensor
+            ``(B, N, T, outputs)``.
         """
         points = self.entry(tokens)  # B N T C
         batch, _, num_frames, _ = points.shape
@@ -48,6 +63,8 @@ class TrackTransformer(nn.Module):
         if active is not None and not active.all():
             unseen = torch.where(active, 0.0, NEVER)[:, None, :]  # B 1 N
             unseeing = unseen.mT  # B N 1
+            if mistaken_mask and points.shape[1] == VIRTUAL_TRACKS:
+                unseen = unseeing
         # Virtual tracks begin alike in all frames, so one frame of them passes the first block.
         virtual = self.virtual_tracks[None, :, None].expand(batch, -1, 1, -1)  # B V 1 C
         for k, (time, gather, mix, spread) in enumerate(

@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.synthesis.blender.passes import FrameMaps
+from pointtrack.synthesis.blender.passes import STEEPEST, FrameMaps
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+_STRAIGHT = 0.01
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def compare(
     depth: FloatArray,
     visible: BoolArray,
     queries: FloatArray,
+    focal: float,
 ) -> Agreement:
     """Compare the tracks of a view with its maps.
 
@@ -92,10 +95,12 @@ def compare(
         ``(N, T)``: seen if there were no fog, which the maps do not show.
     queries
         ``(M, 4)`` rows of (track, frame, x, y).
+    focal
+        The camera's, in pixels.
     """
     flow, near_depth, same = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, bool)]
     for t, frame in enumerate(maps):
-        sample = Sample(frame, xy[:, t])
+        sample = Sample(frame, xy[:, t], focal)
         z = depth[:, t]
         with np.errstate(invalid="ignore"):
             off = np.abs(sample.depth / z - 1)
@@ -128,6 +133,8 @@ def _mean(values: BoolArray) -> float:
 class Sample:
     """Maps of a frame between pixels: bilinear, where the four around show one surface.
 
+    `focal` is the camera's, in pixels.
+
     Attributes
     ----------
     sure
@@ -136,7 +143,7 @@ class Sample:
         ``(N,)``; interpolated as 1 / depth, which is exact on a plane.
     """
 
-    def __init__(self, maps: FrameMaps, xy: FloatArray):
+    def __init__(self, maps: FrameMaps, xy: FloatArray, focal: float):
         height, width = maps.depth.shape
         inside: BoolArray = ((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=1)  # NaN: no
         place = np.where(inside[:, None], xy, 0)
@@ -148,7 +155,8 @@ class Sample:
         index = self._around(maps.index)
         with np.errstate(divide="ignore", invalid="ignore"):
             self.depth = 1 / (inverse * self._weights).sum(1)
-            flat = inverse.min(1) > 0.97 * inverse.max(1)
+            flat = inverse.min(1) > (1 - STEEPEST / focal) * inverse.max(1)
+            flat &= self._around(_bends(maps.depth)).max(1) < _STRAIGHT
         self.sure = inside & flat & (index == index[:, :1]).all(1) & (inverse.min(1) > 0)
 
     def read(self, values: NDArray[np.floating]) -> FloatArray:
@@ -158,3 +166,16 @@ class Sample:
     def _around(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
         x, y = self._x, self._y
         return np.stack([values[y, x], values[y, x + 1], values[y + 1, x], values[y + 1, x + 1]], 1)
+
+
+def _bends(depth: NDArray[np.floating]) -> FloatArray:
+    """By how much of itself 1 / depth leaves the line through a pixel's neighbours; ``(H, W)``.
+
+    0 on planes; on an outline, the step's height.
+    """
+    inverse = np.pad(1 / depth.astype(np.float64), 1, mode="reflect", reflect_type="odd")
+    middle = inverse[1:-1, 1:-1]
+    across = inverse[1:-1, 2:] + inverse[1:-1, :-2] - 2 * middle
+    down = inverse[2:, 1:-1] + inverse[:-2, 1:-1] - 2 * middle
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.maximum(np.abs(across), np.abs(down)) / middle

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.synthesis.blender.passes import FrameMaps
+from pointtrack.synthesis.blender.passes import STEEPEST, FrameMaps
 
 BoolArray = NDArray[np.bool_]
 
@@ -36,7 +36,7 @@ def certain(maps: FrameMaps, focal: float) -> BoolArray:
     """
     sure = np.isfinite(maps.depth)
     sure[[0, -1]] = sure[:, [0, -1]] = False
-    allowed = 7.0 * maps.depth / focal
+    allowed = STEEPEST * maps.depth / focal
     height, width = maps.depth.shape
     inner = (slice(1, height - 1), slice(1, width - 1))
     for dy in (-1, 0, 1):

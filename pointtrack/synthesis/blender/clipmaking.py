@@ -200,7 +200,7 @@ def _check(work: Work, view: int, points: Sequence[MaterialPoint], paths: Paths)
     rows = [(i, p.frame, *p.pixel) for i, p in enumerate(points) if p.view == view]
     return compare(
         work.load(view), paths.xy[view], depth, paths.unhidden[view],
-        np.array(rows, np.float64).reshape(-1, 4),
+        np.array(rows, np.float64).reshape(-1, 4), camera.intrinsics[0, 0, 0],
     )  # fmt: skip
 
 

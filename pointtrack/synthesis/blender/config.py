@@ -17,7 +17,7 @@ Images = Literal["jpg", "png"]
 IMAGES: tuple[Images, ...] = ("jpg", "png")
 
 _KINDS = ("indoor", "outdoor", "abstract")
-_CHANCES = (
+CHANCES = (
     "fog",
     "smoke",
     "motion_blur",
@@ -96,7 +96,7 @@ class BlenderConfig:
         check_whole("points", self.points, 1)
         check_whole("views", self.views, 1, 64)
         check_whole("samples", self.samples, 1, 65536)
-        for name in _CHANCES:
+        for name in CHANCES:
             check_number(name, getattr(self, name), 1)
         if self.images not in IMAGES:
             raise PointtrackError(f"images must be {' or '.join(IMAGES)}, found {self.images!r}")

@@ -78,7 +78,9 @@ def solve(rig: Skeleton, score: Score) -> Motion:
     return forward(rig, score.pelvis, turns)
 
 
-def _leg(rig: Skeleton, motion: Motion, base: Floats, side: str, ankle: Floats, toe: Floats) -> None:
+def _leg(
+    rig: Skeleton, motion: Motion, base: Floats, side: str, ankle: Floats, toe: Floats
+) -> None:
     thigh, shin, foot = (rig[f"{part}.{side}"] for part in ("thigh", "shin", "foot"))
     pole = base @ np.array([0, 1.0, 0])
     lengths = rig.length(f"thigh.{side}"), rig.length(f"shin.{side}")
@@ -90,7 +92,9 @@ def _leg(rig: Skeleton, motion: Motion, base: Floats, side: str, ankle: Floats, 
     motion.turns[:, foot] = rotation(2, toe[:, 0] - np.pi / 2) @ rotation(0, toe[:, 1])
 
 
-def _arm(rig: Skeleton, motion: Motion, chest: Floats, side: str, sign: float, wrist: Floats) -> None:
+def _arm(
+    rig: Skeleton, motion: Motion, chest: Floats, side: str, sign: float, wrist: Floats
+) -> None:
     upper, fore, hand = (rig[f"{part}.{side}"] for part in ("arm", "forearm", "hand"))
     shoulder = motion.heads[:, upper]
     goal = shoulder + np.einsum("tij,tj->ti", chest, wrist)
@@ -166,7 +170,18 @@ def walk(
     nod[:, 0] = rng.uniform(-0.05, 0.15)
     nod[:, 2] = _drift(rng, len(s), 0.25)
     wrists = tuple(_swing_arm(rig, sign, -sign * swing, running, rng) for _, sign in SIDES)
-    return solve(rig, Score(pelvis, heading, lean, nod, (ankles[0], ankles[1]), (toes[0], toes[1]), (wrists[0], wrists[1])))
+    return solve(
+        rig,
+        Score(
+            pelvis,
+            heading,
+            lean,
+            nod,
+            (ankles[0], ankles[1]),
+            (toes[0], toes[1]),
+            (wrists[0], wrists[1]),
+        ),
+    )
 
 
 def _ankle(
@@ -187,7 +202,9 @@ def _ankle(
     pivot = np.where((pitch < 0)[:, None], ball, rig.head[foot] * (0, 1, 0) - (0, 0.02, 0))
     from_pivot = np.array([0, rig.head[foot, 1], rig.head[foot, 2]]) - pivot
     lifted = np.einsum("tij,tj->ti", rotation(0, pitch), from_pivot) + pivot
-    return sole + np.einsum("tij,tj->ti", rotation(2, heading - np.pi / 2), lifted), np.c_[heading, pitch]
+    return sole + np.einsum("tij,tj->ti", rotation(2, heading - np.pi / 2), lifted), np.c_[
+        heading, pitch
+    ]
 
 
 def _swing_arm(rig: Skeleton, sign: float, swing: Floats, running: bool, rng: Rng) -> Floats:
@@ -249,7 +266,9 @@ def gesture(
     lean[:, 2] += _drift(rng, frames, 0.2)
     nod[:, 0] = 0.05 + _drift(rng, frames, 0.15)
     nod[:, 2] = _drift(rng, frames, 0.6)
-    wrists = tuple(_gesturing_wrist(kind, sign, beat, arm, t, rng, seat is not None) for _, sign in SIDES)
+    wrists = tuple(
+        _gesturing_wrist(kind, sign, beat, arm, t, rng, seat is not None) for _, sign in SIDES
+    )
     ankles, toes = [], []
     base = rotation(2, facing - np.pi / 2)
     for side, sign in SIDES:
@@ -262,7 +281,18 @@ def gesture(
         toes.append(np.repeat([[facing - sign * 0.12, 0.0]], frames, 0))
     if seat is None:
         pelvis = _lowered(rig, pelvis, np.repeat(base[None], frames, 0), ankles)
-    return solve(rig, Score(pelvis, heading, lean, nod, (ankles[0], ankles[1]), (toes[0], toes[1]), (wrists[0], wrists[1])))
+    return solve(
+        rig,
+        Score(
+            pelvis,
+            heading,
+            lean,
+            nod,
+            (ankles[0], ankles[1]),
+            (toes[0], toes[1]),
+            (wrists[0], wrists[1]),
+        ),
+    )
 
 
 def _gesturing_wrist(
@@ -276,12 +306,18 @@ def _gesturing_wrist(
     if kind == "talk":
         out = np.stack([0.05 + 0.16 * np.sin(beat * 1.3 + sway), 0.5 + 0.13 * np.sin(beat + sway * 2), -0.42 + 0.22 * np.sin(1.6 * beat + sway)], 1)  # fmt: skip
     elif kind == "wave" and sign > 0:
-        out = np.stack([0.38 + 0.26 * np.sin(2 * beat), 0.25 * one, 0.66 - 0.08 * np.cos(4 * beat)], 1)
+        out = np.stack(
+            [0.38 + 0.26 * np.sin(2 * beat), 0.25 * one, 0.66 - 0.08 * np.cos(4 * beat)], 1
+        )
     elif kind == "reach":
         share = (1 - np.cos(0.8 * beat + (sign < 0) * 1.2)) / 2
-        out = out * (1 - share[:, None]) + share[:, None] * np.array([0.1, 0.8, 0.35 if sign > 0 else -0.1])
+        out = out * (1 - share[:, None]) + share[:, None] * np.array(
+            [0.1, 0.8, 0.35 if sign > 0 else -0.1]
+        )
     elif kind == "clap":
-        out = np.stack([-0.4 + 0.2 * (1 + np.sin(2.4 * beat)), 0.62 * one, -0.25 + 0.05 * np.sin(beat)], 1)
+        out = np.stack(
+            [-0.4 + 0.2 * (1 + np.sin(2.4 * beat)), 0.62 * one, -0.25 + 0.05 * np.sin(beat)], 1
+        )
     elif kind == "dance":
         out = np.stack([0.45 + 0.2 * np.sin(beat), 0.35 + 0.2 * np.sin(2 * beat + sign), 0.1 + 0.5 * np.sin(beat + sign)], 1)  # fmt: skip
     elif kind == "exercise":

@@ -71,18 +71,17 @@ def body(limbs: Sequence[Limb], step: float, blend: float = 0.015) -> tuple[Floa
     fat = max(max(limb.ra, limb.rb) * max(limb.stretch) for limb in limbs) + 3 * step
     low, high = ends.min((0, 1)) - fat, ends.max((0, 1)) + fat
     counts = np.ceil((high - low) / step).astype(int) + 1
-    field = np.full(counts, 10.0)
-    axes = [low[k] + step * np.arange(counts[k]) for k in range(3)]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
-    near = np.zeros(counts, bool)
+    # The sum of exp(-distance / blend), each limb only near itself: its logarithm is the union.
+    total = np.full(counts, np.exp(-40.0))
     for limb in limbs:
-        box = _around(limb, low, step, counts)
-        near[box] = True
-    field[near] = blended(limbs, grid[near], blend)
-    verts, quads = surface_net(field)
+        part = _around(limb, low, step, counts)
+        axes = [low[k] + step * np.arange(counts[k])[part[k]] for k in range(3)]
+        points = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+        near = limb.distance(points.reshape(-1, 3)).reshape(points.shape[:3])
+        total[part] += np.exp(np.clip(-near / blend, -40, 300 / len(limbs) + 40))
+    verts, quads = surface_net(-blend * np.log(total))
     verts = low + step * verts
-    for _ in range(2):  # onto the surface proper
-        verts -= _offset(limbs, verts, blend)
+    verts -= _offset(limbs, verts, blend)  # onto the surface proper
     return verts, quads
 
 
@@ -113,22 +112,24 @@ def surface_net(field: Floats) -> tuple[Floats, Ints]:
     """
     inside = field < 0
     shape = np.array(field.shape) - 1
-    total, count = np.zeros((*shape, 3)), np.zeros(tuple(shape))
-    corner = [np.array(c) for c in np.ndindex(2, 2, 2)]
-    for c in corner:
-        for axis in range(3):
-            if c[axis]:
-                continue
-            d = c + np.eye(3, dtype=int)[axis]
-            f0, f1 = (field[tuple(slice(o, o + n) for o, n in zip(p, shape, strict=True))] for p in (c, d))
+    corner = np.array(list(np.ndindex(2, 2, 2)))
+    full = np.zeros(tuple(shape), np.int8)
+    for i, j, k in corner:
+        full += inside[i : i + shape[0], j : j + shape[1], k : k + shape[2]]
+    cells = np.argwhere((full > 0) & (full < 8))
+    value = field[tuple((cells[:, None] + corner).transpose(2, 0, 1))]  # N 8
+    total, count = np.zeros((len(cells), 3)), np.zeros(len(cells))
+    for a, start in enumerate(corner):
+        for axis in np.flatnonzero(start == 0):
+            b = a + (4, 2, 1)[axis]
+            f0, f1 = value[:, a], value[:, b]
             crossed = (f0 < 0) != (f1 < 0)
             share = np.where(crossed, f0 / np.where(crossed, f0 - f1, 1), 0)
-            total += crossed[..., None] * c + (crossed * share)[..., None] * np.eye(3)[axis]
+            total += crossed[:, None] * start + (crossed * share)[:, None] * np.eye(3)[axis]
             count += crossed
-    used = count > 0
     number = np.full(tuple(shape), -1)
-    number[used] = np.arange(used.sum())
-    verts = np.argwhere(used) + total[used] / count[used][:, None]
+    number[tuple(cells.T)] = np.arange(len(cells))
+    verts = cells + total / count[:, None]
     quads = []
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3

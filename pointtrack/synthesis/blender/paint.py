@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -21,18 +22,30 @@ def noise(
     rng: Rng, size: int = SIZE, cells: float = 6.0, fall: float = 1.2, stretch: float = 1.0
 ) -> Picture:
     """Periodic noise of unit spread (H, W); `cells` blobs a side, wide in x by `stretch`."""
+    power = _spectrum(size, cells, fall, stretch)
+    waves = power * np.exp(2j * np.pi * rng.random(power.shape, np.float32)).astype(np.complex64)
+    field = cv2.idft(_packed(waves, size), flags=cv2.DFT_COMPLEX_OUTPUT)[..., 0]
+    return (field - field.mean()) / (field.std() + 1e-12)
+
+
+@lru_cache(64)
+def _spectrum(size: int, cells: float, fall: float, stretch: float) -> Picture:
+    """How strong each wave of a noise is (H, W)."""
     fy = np.fft.fftfreq(size)[:, None] * size
-    fx = np.fft.rfftfreq(size)[None] * size * stretch
+    fx = np.fft.fftfreq(size)[None] * size * stretch
     f = np.hypot(fx, fy)
     power = np.where(f < cells, (f / cells) ** 2, (np.maximum(f, 1e-6) / cells) ** -(1 + fall))
-    spectrum = power * np.exp(2j * np.pi * rng.random(f.shape)) * rng.uniform(0.3, 1, f.shape)
-    field = np.fft.irfft2(spectrum, (size, size))
-    return ((field - field.mean()) / (field.std() + 1e-12)).astype(np.float32)
+    return power.astype(np.float32)
+
+
+def _packed(waves: NDArray[np.complex64], size: int) -> Picture:
+    """Complex waves as OpenCV's two channels."""
+    return waves.view(np.float32).reshape(size, size, 2)
 
 
 def colour(
     rng: Rng,
-    saturation: tuple[float, float] = (0.35, 0.85),
+    saturation: tuple[float, float] = (0.15, 0.8),
     value: tuple[float, float] = (0.3, 0.9),
 ) -> NDArray[np.float64]:
     """A random colour (3,)."""
@@ -41,13 +54,14 @@ def colour(
     )
 
 
-def palette(rng: Rng, count: int = 5, muted: float = 0.0) -> NDArray[np.float64]:
+def palette(rng: Rng, count: int = 5, muted: float | None = None) -> NDArray[np.float64]:
     """Colours (count, 3) around one or two hues, from dark to bright, one of them pale."""
     hue, spread = rng.random(), rng.choice([0.06, 0.12, 0.5])
+    grey = rng.uniform(0, 0.7) if muted is None else muted
     colours = []
     for i in range(count):
         h = hue + spread * (i % 2) + rng.normal(0, 0.03)
-        s = np.clip(rng.uniform(0.4, 0.9) * (1 - muted), 0, 1)
+        s = np.clip(rng.uniform(0.4, 0.9) * (1 - grey), 0, 1)
         colours.append(colorsys.hsv_to_rgb(h % 1, s, 0.25 + 0.65 * rng.random()))
     colours[-1] = colorsys.hsv_to_rgb(hue % 1, 0.12, 0.92)
     return np.array(colours)
@@ -56,7 +70,7 @@ def palette(rng: Rng, count: int = 5, muted: float = 0.0) -> NDArray[np.float64]
 def grained(rng: Rng, image: Picture, strength: float = 0.05) -> Picture:
     """Blotches and fine specks, so that no painted area is quite flat."""
     height, width = image.shape[:2]
-    grain = noise(rng, SIZE, 5, 1.0) * 0.7 + noise(rng, SIZE, 60, 0.6)
+    grain = noise(rng, SIZE, 24, 0.25) * 1.1
     grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.clip(image * (1 + strength * grain[..., None]), 0, 1).astype(np.float32)
 
@@ -327,9 +341,7 @@ def soil(rng: Rng) -> Picture:
         centre, r = rng.uniform(0, SIZE, 2), rng.gamma(1.6, 2) + 1
         shade = (tone * rng.uniform(0.6, 1.6)).tolist()
         pebble = outline("disc", r, 0) * rng.uniform(0.6, 1, (1, 2)) + centre
-        cv2.fillPoly(
-            image, [(pebble + 1.5).astype(np.int32)], (tone * 0.4).tolist(), cv2.LINE_AA
-        )
+        cv2.fillPoly(image, [(pebble + 1.5).astype(np.int32)], (tone * 0.4).tolist(), cv2.LINE_AA)
         cv2.fillPoly(image, [pebble.astype(np.int32)], shade, cv2.LINE_AA)
     return np.clip(image, 0.01, 1)
 

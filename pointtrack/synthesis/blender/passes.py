@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from pointtrack.errors import FormatError, require
 from pointtrack.files import atomic_path
 
+# How much of itself depth may change from a pixel to the next on one surface, times the focal
+# length in pixels: as much as on a plane seen at a cosine of some 0.2 from corner to corner.
+STEEPEST = 7.0
+
 BACKGROUND = 1e9  # Blender's depth where there is nothing is 1e10
 
 

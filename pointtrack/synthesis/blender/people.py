@@ -60,13 +60,15 @@ def draw_build(rng: np.random.Generator) -> Build:
     """Proportions and clothes by chance: children and adults, slim and stout."""
     child = rng.random() < 0.2
     return Build(
-        height=float(rng.uniform(1.1, 1.45) if child else rng.normal(1.71, 0.09).clip(1.5, 1.95)),
-        girth=float(rng.normal(1.02, 0.1).clip(0.86, 1.3)),
+        height=float(rng.uniform(1.1, 1.45) if child else np.clip(rng.normal(1.71, 0.09), 1.5, 1.95)),
+        girth=float(np.clip(rng.normal(1.02, 0.1), 0.86, 1.3)),
         shoulders=float(rng.uniform(0.9, 1.1)),
         hips=float(rng.uniform(0.92, 1.12)),
         sleeve=float(rng.choice([0.22, 0.45, 0.95])),
         leg=float(rng.choice([0.4, 0.7, 1.0], p=[0.2, 0.1, 0.7])),
-        hair=str(rng.choice(["short", "long", "bun", "cap", "bald"], p=[0.36, 0.26, 0.1, 0.2, 0.08])),
+        hair=str(
+            rng.choice(["short", "long", "bun", "cap", "bald"], p=[0.36, 0.26, 0.1, 0.2, 0.08])
+        ),
         skirt=bool(rng.random() < 0.18),
         bag=bool(rng.random() < 0.25),
     )
@@ -112,7 +114,9 @@ def person_limbs(build: Build, rig: Skeleton) -> list[Limb]:
 
     def bone(name: str, ra: float, rb: float, stretch=(1.0, 1.0, 1.0), start=0.0, end=1.0) -> Limb:  # type: ignore[no-untyped-def]
         a, b = rig.head[rig[name]], rig.tail[rig[name]]
-        return Limb(name, tuple(a + start * (b - a)), tuple(a + end * (b - a)), ra * k, rb * k, stretch)
+        return Limb(
+            name, tuple(a + start * (b - a)), tuple(a + end * (b - a)), ra * k, rb * k, stretch
+        )
 
     wide = build.shoulders
     limbs = [
@@ -144,11 +148,21 @@ def person_limbs(build: Build, rig: Skeleton) -> list[Limb]:
         ]  # fmt: skip
         hand = rig.head[rig[f"hand.{side}"]]
         thumb = hand + (sign * 0.012 * h, 0.022 * h, -0.025 * h)
-        limbs.append(Limb(f"hand.{side}", tuple(hand + (0, 0.01 * h, -0.008 * h)), tuple(thumb), 0.008 * h, 0.007 * h))
+        limbs.append(
+            Limb(
+                f"hand.{side}",
+                tuple(hand + (0, 0.01 * h, -0.008 * h)),
+                tuple(thumb),
+                0.008 * h,
+                0.007 * h,
+            )
+        )
         if build.sleeve > 0.6:
             limbs.append(bone(f"forearm.{side}", 0.03, 0.024, end=(build.sleeve - 0.5) * 2))
         if build.leg > 0.6:
-            limbs.append(bone(f"shin.{side}", 0.039, 0.034, end=min(1.0, (build.leg - 0.5) * 2 - 0.02)))
+            limbs.append(
+                bone(f"shin.{side}", 0.039, 0.034, end=min(1.0, (build.leg - 0.5) * 2 - 0.02))
+            )
     return limbs + _hair(build) + _extras(build, k)
 
 
@@ -158,13 +172,35 @@ def _hair(build: Build) -> list[Limb]:
     crown = (0, -0.006 * h, 0.952 * h)
     limbs = []
     if build.hair != "bald":
-        limbs.append(Limb("head", crown, (0, -0.01 * h, 0.945 * h), 0.056 * h, 0.056 * h, (0.9, 1, 1)))
+        limbs.append(
+            Limb("head", crown, (0, -0.01 * h, 0.945 * h), 0.056 * h, 0.056 * h, (0.9, 1, 1))
+        )
     if build.hair == "long":
-        limbs.append(Limb("head", (0, -0.035 * h, 0.93 * h), (0, -0.05 * h, 0.84 * h), 0.042 * h, 0.03 * h, (1.15, 0.7, 1)))
+        limbs.append(
+            Limb(
+                "head",
+                (0, -0.035 * h, 0.93 * h),
+                (0, -0.05 * h, 0.84 * h),
+                0.042 * h,
+                0.03 * h,
+                (1.15, 0.7, 1),
+            )
+        )
     if build.hair == "bun":
-        limbs.append(Limb("head", (0, -0.06 * h, 0.975 * h), (0, -0.066 * h, 0.98 * h), 0.026 * h, 0.022 * h))
+        limbs.append(
+            Limb("head", (0, -0.06 * h, 0.975 * h), (0, -0.066 * h, 0.98 * h), 0.026 * h, 0.022 * h)
+        )
     if build.hair == "cap":
-        limbs.append(Limb("head", (0, 0.045 * h, 0.962 * h), (0, 0.085 * h, 0.957 * h), 0.03 * h, 0.02 * h, (1.3, 1, 0.22)))
+        limbs.append(
+            Limb(
+                "head",
+                (0, 0.045 * h, 0.962 * h),
+                (0, 0.085 * h, 0.957 * h),
+                0.03 * h,
+                0.02 * h,
+                (1.3, 1, 0.22),
+            )
+        )
     return limbs
 
 
@@ -174,9 +210,20 @@ def _extras(build: Build, k: float) -> list[Limb]:
     limbs = []
     if build.skirt:
         end = 0.30 * h
-        limbs.append(Limb("pelvis", (0, 0, 0.55 * h), (0, 0, end), 0.062 * k, 0.098 * k, (1.2, 1.0, 1)))
+        limbs.append(
+            Limb("pelvis", (0, 0, 0.55 * h), (0, 0, end), 0.062 * k, 0.098 * k, (1.2, 1.0, 1))
+        )
     if build.bag:
-        limbs.append(Limb("chest", (0, -0.1 * h, 0.69 * h), (0, -0.1 * h, 0.78 * h), 0.05 * h, 0.045 * h, (1.4, 0.9, 1)))
+        limbs.append(
+            Limb(
+                "chest",
+                (0, -0.1 * h, 0.69 * h),
+                (0, -0.1 * h, 0.78 * h),
+                0.05 * h,
+                0.045 * h,
+                (1.4, 0.9, 1),
+            )
+        )
     return limbs
 
 
@@ -244,7 +291,9 @@ def _dress(
         slot[bone == f"foot.{side}"] = number["shoes"]
     head = bone == "head"
     line = 0.957 - 0.25 * np.maximum(-y - 0.0, 0) * 4 + 0.12 * np.maximum(y - 0.03, 0)
-    slot[head & (z > np.maximum(line, 0.9 if build.hair != "long" else 0.8)) & (y < 0.075)] = number["hair"]
+    slot[head & (z > np.maximum(line, 0.9 if build.hair != "long" else 0.8)) & (y < 0.075)] = (
+        number["hair"]
+    )
     if build.hair == "cap":
         slot[head & (z > 0.957) & (y > 0.02)] = number["hair"]
     if build.hair == "bald":
@@ -267,8 +316,17 @@ def _face(build: Build) -> Solid:
         eye = (sign * 0.019 * h, 0.0495 * h, 0.938 * h)
         parts += [
             with_slot(moved(ball(0.0085 * h, 10), eye), number["white"]),
-            with_slot(moved(ball(0.005 * h, 8), (eye[0], eye[1] + 0.0055 * h, eye[2])), number["dark"]),
-            with_slot(moved(ball(1, 8), (eye[0], eye[1] + 0.004 * h, eye[2] + 0.0125 * h), scale=np.array([0.011, 0.004, 0.0028]) * h), number["hair"]),
+            with_slot(
+                moved(ball(0.005 * h, 8), (eye[0], eye[1] + 0.0055 * h, eye[2])), number["dark"]
+            ),
+            with_slot(
+                moved(
+                    ball(1, 8),
+                    (eye[0], eye[1] + 0.004 * h, eye[2] + 0.0125 * h),
+                    scale=np.array([0.011, 0.004, 0.0028]) * h,
+                ),
+                number["hair"],
+            ),
         ]
     mouth = moved(ball(1, 10), (0, 0.051 * h, 0.9 * h), scale=np.array([0.014, 0.006, 0.004]) * h)
     return join([*parts, with_slot(mouth, number["lips"])])

@@ -48,9 +48,7 @@ def find_worker(python: str | None = None) -> list[str]:
         )
         missing = json.loads(asked.stdout)
     except OSError as problem:
-        raise PointtrackError(
-            f"cannot run the Python {interpreter}: {reason(problem)}"
-        ) from problem
+        raise PointtrackError(f"cannot run {interpreter}: {reason(problem)}") from problem
     except (subprocess.CalledProcessError, ValueError) as problem:
         raise PointtrackError(f"{interpreter} is not a Python interpreter") from problem
     if missing:

@@ -93,13 +93,21 @@ def read_manifest(path: PathLike) -> list[Job]:
     clips = _load(Path(path)).get("clips")
     try:
         if not isinstance(clips, list) or not clips:
-            raise TypeError
-        return [
-            Job(str(clip["name"]), from_mapping(clip["config"]), [int(clip["seed"])])
-            for clip in clips
-        ]
-    except (KeyError, TypeError, ValueError) as problem:
+            raise TypeError("expected a list of clips")
+        return [_remake(clip) for clip in clips]
+    except KeyError as problem:
+        raise FormatError(
+            f"{path} is not a manifest of Blender clips: one has no {problem}"
+        ) from problem
+    except (TypeError, ValueError) as problem:
         raise FormatError(f"{path} is not a manifest of Blender clips: {problem}") from problem
+
+
+def _remake(clip: dict[str, Any]) -> Job:
+    name = str(clip["name"])
+    if Path(name).name != name or name.startswith("."):
+        raise FormatError(f"{name!r} is no name for a folder")
+    return Job(name, from_mapping(clip["config"]), [int(clip["seed"])])
 
 
 def produce(

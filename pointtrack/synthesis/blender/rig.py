@@ -121,9 +121,7 @@ def rotation(axis: int, angle: ArrayLike) -> Floats:
     return out
 
 
-def bone_weights(
-    rig: Skeleton, verts: Floats, bones: Ints, quads: Ints, smooth: int = 5
-) -> Floats:
+def bone_weights(rig: Skeleton, verts: Floats, bones: Ints, quads: Ints, smooth: int = 5) -> Floats:
     """Skin weights ``(V, B)``: of a vertex's own bone, its parent and children, by distance.
 
     Parameters
@@ -138,7 +136,9 @@ def bone_weights(
     for b, parent in enumerate(rig.parents):
         if parent >= 0:
             near[b, parent] = near[parent, b] = True
-    distance = np.stack([_to_segment(verts, a, b) for a, b in zip(rig.head, rig.tail, strict=True)], 1)
+    distance = np.stack(
+        [_to_segment(verts, a, b) for a, b in zip(rig.head, rig.tail, strict=True)], 1
+    )
     weight = np.where(near[bones], 1 / np.maximum(distance, 0.008) ** 4, 0)
     weight /= weight.sum(1, keepdims=True)
     edges = np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)])

@@ -12,9 +12,11 @@ from pointtrack.synthesis.blender.abstract import stage_abstract
 from pointtrack.synthesis.blender.config import BlenderConfig
 from pointtrack.synthesis.blender.filming import choose_cameras
 from pointtrack.synthesis.blender.fog import FogLaw
+from pointtrack.synthesis.blender.indoor import stage_indoor
+from pointtrack.synthesis.blender.outdoor import stage_outdoor
 from pointtrack.synthesis.blender.workshop import Workshop
 
-STAGES = {"abstract": stage_abstract, "indoor": stage_abstract, "outdoor": stage_abstract}
+STAGES = {"abstract": stage_abstract, "indoor": stage_indoor, "outdoor": stage_outdoor}
 
 
 @dataclass(frozen=True, eq=False)

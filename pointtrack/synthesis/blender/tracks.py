@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size, inside
 from pointtrack.synthesis.blender.fog import FogLaw
 from pointtrack.synthesis.blender.lenses import eye, rays
-from pointtrack.synthesis.blender.surfaces import Stage, Surface
+
+if TYPE_CHECKING:  # only there is Blender needed
+    from pointtrack.synthesis.blender.surfaces import Stage, Surface
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,22 @@ _MODULES: dict[str, str] = {
     "bootstapir": "tapir",
     "causal_bootstapir": "tapir",
     "causal_tapir": "tapir",
+    "cotracker1": "cotracker",
+    "cotracker1_s4_w12": "cotracker",
+    "cotracker1_s8_w16": "cotracker",
+    "cotracker2": "cotracker",
+    "cotracker2_w16": "cotracker",
     "cotracker3_offline": "cotracker",
     "cotracker3_online": "cotracker",
+    "locotrack_base": "locotrack",
+    "locotrack_small": "locotrack",
     "mft": "mft",
+    "pips": "pips",
+    "pips2": "pips",
     "raft_large": "raft",
     "raft_small": "raft",
     "tapir": "tapir",
+    "tapnet": "tapnet",
 }
 
 
@@ -55,7 +66,7 @@ def load_official(network: nn.Module, variant: str, tensors: Mapping[str, Any]) 
     if variant not in _MODULES:
         raise PointtrackError(f"there are no official weights known for {variant!r}")
     module = import_module(f"pointtrack.weights.official.{_MODULES[variant]}")
-    recipes: Recipes = module.recipes(network, variant)
+    recipes: Recipes = _kind_of_recipes(module, tensors)(network, variant)
     _refuse_unknown(variant, recipes, tensors)
     wanted = network.state_dict()
     state = {
@@ -64,6 +75,13 @@ def load_official(network: nn.Module, variant: str, tensors: Mapping[str, Any]) 
     }
     network.load_state_dict(state, strict=True)
     return network
+
+
+def _kind_of_recipes(module: ModuleType, tensors: Mapping[str, Any]) -> Callable[..., Recipes]:
+    """Some networks are published for two frameworks; Haiku's names have paths in them."""
+    if hasattr(module, "haiku_recipes") and any("/" in name for name in tensors):
+        return module.haiku_recipes
+    return module.recipes
 
 
 def _refuse_unknown(variant: str, recipes: Recipes, tensors: Mapping[str, Any]) -> None:

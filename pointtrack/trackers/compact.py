@@ -1,0 +1,93 @@
+"""The project's own tracker: a small causal network, trained by this project."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pointtrack.errors import PointtrackError, WeightsError
+from pointtrack.geometry import Size
+from pointtrack.trackers.base import Tracker
+from pointtrack.weights import ModelCard
+
+if TYPE_CHECKING:
+    from pointtrack.trackers.compact_session import CompactSession
+
+CARD = ModelCard(
+    name="compact",
+    family="pointtrack",
+    summary="small causal network: local correlation, recurrent state, search when lost",
+    paper="this project",
+    task="online",
+    parameters=2_750_442,
+    weights_licence="Apache-2.0",
+)
+
+_MULTIPLE = 16
+
+
+class CompactTracker(Tracker):
+    """The compact network, ready for videos of any size.
+
+    Parameters
+    ----------
+    weights
+        A safetensors file that ``pointtrack train`` wrote, a mapping of tensors, or
+        ``"random"``.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    precision
+        ``"auto"`` and ``"float32"``, or ``"bfloat16"`` and ``"float16"`` where the network
+        tolerates it.
+    working
+        Frames are brought to as many pixels as a square of this side has.
+    iterations
+        How often a point is moved within a frame; 0: as in training.
+    threshold
+        A point counts as visible from this probability on.
+
+    Raises
+    ------
+    WeightsError
+        When the weights cannot be read or do not fit.
+    """
+
+    card = CARD
+
+    def __init__(
+        self,
+        weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        working: int = 256,
+        iterations: int = 0,
+        threshold: float = 0.5,
+    ):
+        if working < _MULTIPLE:
+            raise PointtrackError(f"working must be at least {_MULTIPLE} px, found {working}")
+        if iterations < 0 or not 0 <= threshold <= 1:
+            raise PointtrackError(
+                "compact needs iterations >= 0 and a threshold from 0 to 1, found "
+                f"{iterations} and {threshold}"
+            )
+        if weights is None:
+            raise WeightsError("compact needs weights: a safetensors file, or 'random' for tests")
+        # Networks are imported when one is wanted: PyTorch is slow to start.
+        from pointtrack.trackers.compact_session import Follower
+
+        self._follower = Follower(weights, device, precision, iterations)
+        self._working, self._threshold = working, threshold
+
+    def session(self, keep: bool = False) -> CompactSession:
+        from pointtrack.trackers.compact_session import CompactSession
+
+        return CompactSession(self._follower, self._working, self._threshold, keep)
+
+
+def working_size(size: Size, side: int) -> Size:
+    """As many pixels as a square of `side` has, in multiples of 16, in about the same shape."""
+    scale = side / math.sqrt(size[0] * size[1])
+    width, height = (max(1, round(s * scale / _MULTIPLE)) * _MULTIPLE for s in size)
+    return width, height

@@ -1,0 +1,154 @@
+"""Live tracking with the compact network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pointtrack import geometry
+from pointtrack.errors import PointtrackError
+from pointtrack.networks.compact import CompactNetwork, Features, PointState, join
+from pointtrack.trackers.compact import working_size
+from pointtrack.trackers.session import Estimate, Flags, Points, Session
+from pointtrack.weights.compact import Weights, load_compact
+
+MEDIAN = 1.6783  # half of all error lengths are below this many scales b
+_HALF = {"auto": None, "float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Found(NamedTuple):
+    """One frame's answer for K points, in working pixels; all ``(K, ...)`` NumPy arrays."""
+
+    xy: NDArray[np.float32]
+    visible: NDArray[np.float32]
+    sure: NDArray[np.float32]
+    radius: NDArray[np.float32]
+
+
+class Follower:
+    """The network on its device; shared by all sessions of a tracker."""
+
+    def __init__(self, weights: Weights, device: str, precision: str, iterations: int) -> None:
+        self.device = _device(device)
+        self._half, self._iterations = _HALF[precision], iterations or None
+        network: CompactNetwork = load_compact(weights).to(self.device)
+        self.network = network.requires_grad_(False)
+
+    @torch.inference_mode()
+    def encode(self, frame: NDArray[np.uint8]) -> Features:
+        """Features of a frame at its working size."""
+        picture = torch.from_numpy(np.ascontiguousarray(frame)).to(self.device)
+        with self._autocast():
+            return self.network.encode(picture.permute(2, 0, 1)[None])
+
+    @torch.inference_mode()
+    def begin(self, features: Features, xy: NDArray[np.floating]) -> PointState:
+        """Take up points at working pixels ``(K, 2)``."""
+        places = torch.from_numpy(np.asarray(xy, np.float32)).to(self.device)
+        which = torch.zeros(len(xy), dtype=torch.long, device=self.device)
+        with self._autocast():
+            return self.network.begin(features, which, places)
+
+    @torch.inference_mode()
+    def step(self, state: PointState, features: Features) -> tuple[PointState, Found]:
+        """Follow points onto the frame of these features."""
+        with self._autocast():
+            state, answer = self.network.step(state, features, self._iterations)
+        last = (
+            answer.xy[-1],
+            answer.visible[-1].sigmoid(),
+            answer.sure[-1].sigmoid(),
+            answer.spread[-1].exp() * MEDIAN,
+        )
+        return state, Found(*(value.float().cpu().numpy() for value in last))
+
+    @torch.inference_mode()
+    def keep(self, state: PointState, rows: Flags) -> PointState:
+        """The state of some points."""
+        return state.rows(torch.from_numpy(np.flatnonzero(rows)).to(self.device))
+
+    @torch.inference_mode()
+    def append(self, state: PointState | None, fresh: PointState) -> PointState:
+        """The states of two groups of points together."""
+        return fresh if state is None else join([state, fresh])
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, self._half or torch.bfloat16, enabled=self._half is not None
+        )
+
+
+class CompactSession(Session):
+    """Holds the features of one frame, and the network's state of every point.
+
+    Attributes
+    ----------
+    radius : ndarray
+        ``(K,)`` float32, in the order of the rows of the latest step: half of the positions
+        are farther off than this, in pixels of the video.
+    """
+
+    def __init__(self, follower: Follower, working: int, threshold: float, keep: bool):
+        super().__init__(keep)
+        self._follower, self._working, self._threshold = follower, working, threshold
+        self._features: Features = []
+        self._state: PointState | None = None
+        self.radius = np.empty(0, np.float32)
+
+    def _start(self, frame: NDArray[np.uint8]) -> None:
+        self._features = self._encode(frame)
+
+    def _begin(self, xy: Points) -> None:
+        if len(xy) == 0:
+            return
+        fresh = self._follower.begin(self._features, self._to_work(xy))
+        self._state = self._follower.append(self._state, fresh)
+        self.radius = np.concatenate([self.radius, np.zeros(len(xy), np.float32)])
+
+    def _keep(self, rows: Flags) -> None:
+        if self._state is not None:
+            self._state = self._follower.keep(self._state, rows) if rows.any() else None
+        self.radius = self.radius[rows]
+
+    def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
+        self._features = self._encode(frame)
+        if self._state is None:
+            return self._now
+        self._state, found = self._follower.step(self._state, self._features)
+        assert self.size is not None
+        xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
+        visible = (found.visible > self._threshold) & geometry.inside(xy, self.size)
+        # The mean of both axes: a working picture keeps the video's shape but for rounding.
+        ratio = np.divide(self.size, self._work_size()).mean()
+        self.radius = (found.radius * ratio).astype(np.float32)
+        return xy, visible, found.sure
+
+    def _encode(self, frame: NDArray[np.uint8]) -> Features:
+        size = self._work_size()
+        if size != self.size:
+            assert self.size is not None
+            smaller = size[0] * size[1] < self.size[0] * self.size[1]
+            how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            frame = np.asarray(cv2.resize(frame, size, interpolation=how), np.uint8)
+        return self._follower.encode(frame)
+
+    def _work_size(self) -> geometry.Size:
+        assert self.size is not None
+        return working_size(self.size, self._working)
+
+    def _to_work(self, xy: Points) -> Points:
+        assert self.size is not None
+        return geometry.resize_points(xy, self.size, self._work_size()).astype(np.float32)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        raise PointtrackError(f"there is no device {name!r} here") from problem

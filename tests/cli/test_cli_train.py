@@ -1,0 +1,58 @@
+"""`pointtrack train`: a run from nothing, going on with it, and wrong settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli_runs import Run
+
+SETTINGS = """
+steps = 2
+precision = "float32"
+log = 1
+[model]
+widths = [8, 16, 16, 16]
+blocks = [1, 1, 1]
+channels = 8
+hidden = 16
+embedding = 8
+[data]
+frames = 2
+size = [32, 32]
+points = 4
+tracks = 4
+batch = 1
+workers = 0
+[held_out]
+every = 2
+clips = 1
+frames = 2
+size = [32, 32]
+points = 4
+"""
+
+
+def test_a_run_leaves_weights_and_curves_and_goes_on(run: Run, tmp_path: Path) -> None:
+    settings, out = tmp_path / "run.toml", tmp_path / "run"
+    settings.write_text(SETTINGS)
+    command = ("train", settings, "--out", out, "--device", "cpu", "--quiet")
+    first = run(*command)
+    assert first.status == 0, first.err
+    assert "2 of 2 steps done" in first.out
+    assert (out / "weights.safetensors").is_file()
+    assert len((out / "log.csv").read_text().splitlines()) == 3
+    assert len((out / "scores.csv").read_text().splitlines()) == 2
+    settings.write_text(SETTINGS.replace("steps = 2", "steps = 3"))
+    assert "3 of 3" in run(*command, "--minutes", "0").out  # one step is always made
+    assert len((out / "log.csv").read_text().splitlines()) == 4
+
+
+def test_wrong_settings_are_one_sentence(run: Run, tmp_path: Path) -> None:
+    settings = tmp_path / "run.toml"
+    settings.write_text("steps = 'many'")
+    wrong = run("train", settings, "--out", tmp_path / "run")
+    assert wrong.status == 2
+    assert "steps must be like" in wrong.sentence
+    assert "run.toml" in wrong.sentence
+    settings.write_text("")
+    assert "gpu" in run("train", settings, "--out", tmp_path / "run", "--device", "gpu").sentence

@@ -1,0 +1,169 @@
+"""The compact network: shapes, causality, independence of points, and its correlation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from pointtrack.networks.blocks.sampling import bilinear
+from pointtrack.networks.compact import (
+    Answer,
+    CompactConfig,
+    CompactNetwork,
+    PointState,
+    join,
+)
+from pointtrack.networks.compact_encoder import STRIDES
+from pointtrack.networks.compact_matching import cell_loss, match
+
+SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8)
+POINTS = torch.tensor([[10.3, 12.0], [40.5, 33.25], [0.0, 47.0], [63.0, 0.5]])
+
+
+@pytest.fixture(scope="module")
+def network() -> CompactNetwork:
+    torch.manual_seed(3)
+    made = CompactNetwork(SMALL).eval().requires_grad_(False)
+    torch.nn.init.normal_(made.head.out.weight, std=0.3)  # so that points really move
+    return made
+
+
+@pytest.fixture(scope="module")
+def frames() -> Tensor:
+    seed = torch.Generator().manual_seed(5)
+    return torch.randint(0, 256, (6, 3, 48, 64), generator=seed, dtype=torch.uint8)
+
+
+def zeros(count: int) -> Tensor:
+    return torch.zeros(count, dtype=torch.long)
+
+
+def run(
+    network: CompactNetwork, frames: Tensor, xy: Tensor, begin: int = 0
+) -> tuple[PointState, list[Answer]]:
+    state = network.begin(network.encode(frames[begin : begin + 1]), zeros(len(xy)), xy)
+    answers = []
+    for frame in frames[begin + 1 :]:
+        state, answer = network.step(state, network.encode(frame[None]))
+        answers.append(answer)
+    return state, answers
+
+
+def test_features_are_unit_vectors_at_three_strides(network, frames) -> None:
+    features = network.encode(frames[:2])
+    for maps, stride in zip(features, STRIDES, strict=True):
+        assert maps.shape == (2, 48 // stride, 64 // stride, SMALL.channels)
+        torch.testing.assert_close(maps.norm(dim=-1), torch.ones(maps.shape[:3]))
+
+
+def test_an_answer_has_the_promised_shapes(network, frames) -> None:
+    state, answers = run(network, frames, POINTS)
+    assert answers[-1].xy.shape == (SMALL.iterations, 4, 2)
+    for field in (answers[-1].visible, answers[-1].sure, answers[-1].spread):
+        assert field.shape == (SMALL.iterations, 4)
+    assert answers[-1].match.logits.shape == (4, 6 * 8)
+    torch.testing.assert_close(state.xy, answers[-1].xy[-1])
+    assert (answers[-1].xy[-1] - POINTS).abs().max() > 0.5
+
+
+def test_frames_of_a_batch_do_not_see_each_other(network, frames) -> None:
+    together = network.encode(frames)
+    for level, maps in enumerate(network.encode(frames[4:5])):
+        torch.testing.assert_close(together[level][4:5], maps, atol=1e-5, rtol=1e-4)
+
+
+def test_a_future_frame_changes_nothing_in_the_past(network, frames) -> None:
+    changed = frames.clone()
+    changed[4:] = 255 - changed[4:]
+    _, before = run(network, frames, POINTS)
+    _, after = run(network, changed, POINTS)
+    for t in range(3):
+        assert torch.equal(before[t].xy, after[t].xy)
+    assert not torch.equal(before[3].xy, after[3].xy)
+
+
+def test_a_point_added_later_does_as_it_would_alone(network, frames) -> None:
+    features = [network.encode(frame[None]) for frame in frames]
+    state = network.begin(features[0], zeros(2), POINTS[:2])
+    _, alone = run(network, frames, POINTS[2:], begin=2)
+    _, others = run(network, frames, POINTS[:2])
+    for t, maps in enumerate(features[1:], start=1):
+        state, answer = network.step(state, maps)
+        torch.testing.assert_close(answer.xy[:, :2], others[t - 1].xy, atol=1e-4, rtol=1e-4)
+        if t == 2:
+            state = join([state, network.begin(maps, zeros(2), POINTS[2:])])
+        if t > 2:
+            torch.testing.assert_close(answer.xy[:, 2:], alone[t - 3].xy, atol=1e-4, rtol=1e-4)
+
+
+def test_the_order_of_points_does_not_matter(network, frames) -> None:
+    order = torch.tensor([2, 0, 3, 1])
+    _, straight = run(network, frames, POINTS)
+    _, mixed = run(network, frames, POINTS[order])
+    torch.testing.assert_close(mixed[-1].xy, straight[-1].xy[:, order], atol=1e-4, rtol=1e-4)
+
+
+def test_clips_of_a_batch_are_followed_as_alone(network, frames) -> None:
+    first, second = frames, frames.flip(0)
+    which = torch.tensor([0, 1, 1, 0])
+    both = [network.encode(torch.stack(pair)) for pair in zip(first, second, strict=True)]
+    state = network.begin(both[0], which, POINTS)
+    for maps in both[1:]:
+        state, answer = network.step(state, maps)
+    for number, clip in enumerate((first, second)):
+        _, alone = run(network, clip, POINTS[which == number])
+        torch.testing.assert_close(
+            answer.xy[:, which == number], alone[-1].xy, atol=1e-4, rtol=1e-4
+        )
+
+
+def test_local_comparison_is_that_of_a_slow_twin(network, frames) -> None:
+    features = network.encode(frames[:1])
+    seed = torch.Generator().manual_seed(1)
+    templates = torch.randn(4, len(STRIDES), 18, SMALL.channels, generator=seed)
+    seen = []
+    reach = range(-SMALL.radius, SMALL.radius + 1)
+    for level, (maps, stride) in enumerate(zip(features, STRIDES, strict=True)):
+        products = torch.zeros(4, 7, 7, 18)
+        for row, dy in enumerate(reach):
+            for column, dx in enumerate(reach):
+                place = POINTS / stride + torch.tensor([dx, dy])
+                pixel = bilinear(maps, zeros(4), place)
+                products[:, row, column] = torch.einsum("pc,psc->ps", pixel, templates[:, level])
+        seen.append(torch.relu(network.compare[level](products.flatten(1))))
+    expected = network.mix(torch.cat(seen, 1))
+    found = network._compare(features, zeros(4), POINTS, templates)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_matching_finds_a_planted_vector_between_cells() -> None:
+    maps = torch.zeros(1, 6, 8, 4)
+    maps[0, 2, 5, 0] = maps[0, 2, 6, 0] = 1
+    looks = torch.tensor([[1.0, 0, 0, 0]])
+    found = match(maps, 8, zeros(1), looks, torch.tensor(30.0), torch.tensor([[0.0, 0.0]]))
+    torch.testing.assert_close(found.xy, torch.tensor([[44.0, 16.0]]), atol=1e-3, rtol=0)
+    assert found.peak > 0.99
+    assert found.at_expected < 0.01
+    torch.testing.assert_close(found.likeness, torch.ones(1))
+    torch.testing.assert_close(found.likeness_expected, torch.zeros(1))
+
+
+def test_the_cell_loss_shares_the_truth_over_four_cells() -> None:
+    logits = torch.randn(1, 12, generator=torch.Generator().manual_seed(0))
+    log = logits.log_softmax(1)[0]
+    expected = -(0.75 * 0.5 * (log[5] + log[9]) + 0.25 * 0.5 * (log[6] + log[10]))
+    found = cell_loss(logits, (3, 4), torch.tensor([[1.25, 1.5]]))
+    torch.testing.assert_close(found[0], expected)
+
+
+def test_the_default_is_small_enough_to_ship() -> None:
+    assert sum(p.numel() for p in CompactNetwork().parameters()) < 6_000_000
+
+
+def test_a_state_keeps_float32_under_autocast(frames) -> None:
+    low = CompactNetwork(SMALL).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        state, answers = run(low, frames, POINTS)
+    assert state.xy.dtype == state.hidden.dtype == torch.float32
+    assert answers[-1].xy.dtype == torch.float32

@@ -1,0 +1,123 @@
+"""The compact tracker: weights, working sizes, and what its sessions promise.
+
+Whether it tracks is a matter of its weights; here they are random.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from clips import clip, on_frame, spread
+
+import pointtrack as pt
+from pointtrack.networks.compact import CompactConfig, CompactNetwork
+from pointtrack.trackers.compact import working_size
+from pointtrack.training.checkpoints import write_weights
+
+SCENE = clip(8, (64, 48), velocity=(0.8, -0.4), seed=1)
+POINTS = spread(SCENE.size, 3, 2, 10)
+
+pytestmark = pytest.mark.filterwarnings("ignore:compact has random weights")
+
+
+@pytest.fixture(scope="module")
+def tracker() -> pt.Tracker:
+    torch.set_num_threads(1)
+    return pt.load("compact", "random", working=64)
+
+
+def test_it_asks_for_weights_and_says_when_they_are_random() -> None:
+    with pytest.raises(pt.WeightsError, match="compact needs weights"):
+        pt.load("compact")
+    with pytest.warns(UserWarning, match="random weights"):
+        pt.load("compact", "random")
+
+
+def test_the_card_knows_the_number_of_parameters() -> None:
+    count = sum(p.numel() for p in CompactNetwork().parameters())
+    assert pt.load("compact", "random").card.parameters == count
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((256, 256), (256, 256)), ((1920, 1080), (336, 192)), ((30, 4000), (16, 2960))],
+)
+def test_working_sizes_keep_the_area_and_about_the_shape(size, expected) -> None:
+    assert working_size(size, 256) == expected
+
+
+def test_a_track_begins_at_its_query_and_covers_the_video(tracker: pt.Tracker) -> None:
+    tracks = tracker.track(SCENE.frames, on_frame(POINTS, 3))
+    assert tracks.xy.shape == (len(POINTS), 8, 2)
+    np.testing.assert_array_equal(tracks.xy[:, 3], POINTS)
+    assert np.isfinite(tracks.xy).all()
+    assert ((tracks.confidence >= 0) & (tracks.confidence <= 1)).all()
+
+
+def test_points_do_not_see_each_other(tracker: pt.Tracker) -> None:
+    alone = tracker.track(SCENE.frames, on_frame(POINTS[:1], 0))
+    together = tracker.track(SCENE.frames, on_frame(POINTS, 0))
+    np.testing.assert_allclose(together.xy[:1], alone.xy, atol=0.02)
+
+
+def test_a_session_takes_points_up_removes_and_corrects_them(tracker: pt.Tracker) -> None:
+    with tracker.session() as session:
+        assert session.step(SCENE.frames[0]).ids.tolist() == []
+        ids = session.add(POINTS[:3])
+        session.step(SCENE.frames[1])
+        session.step(SCENE.frames[2])
+        session.remove(ids[1])
+        session.correct(ids[2], POINTS[4])
+        now = session.step(SCENE.frames[3])
+        assert now.ids.tolist() == [0, 2]
+        assert session.radius.shape == (2,)
+        fresh = tracker.session()
+        fresh.add(POINTS[4])
+        fresh.step(SCENE.frames[2])
+        np.testing.assert_allclose(now.xy[1], fresh.step(SCENE.frames[3]).xy[0], atol=0.02)
+        session.remove([0, 2])
+        assert session.step(SCENE.frames[4]).ids.tolist() == []
+
+
+def test_positions_scale_with_the_video(tracker: pt.Tracker) -> None:
+    double = SCENE.frames.repeat(2, axis=1).repeat(2, axis=2)
+    small = tracker.track(SCENE.frames, on_frame(POINTS, 0))
+    large = tracker.track(double, on_frame(POINTS * 2 + 0.5, 0))
+    np.testing.assert_allclose(large.xy, small.xy * 2 + 0.5, atol=0.1)
+
+
+def test_weights_come_from_a_file_that_tells_its_sizes(tmp_path: Path) -> None:
+    config = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8)
+    network = CompactNetwork(config)
+    path = tmp_path / "small.safetensors"
+    write_weights(path, network.state_dict(), {"model": json.dumps(config.to_dict())})
+    tracks = pt.load("compact", path, working=64).track(SCENE.frames, on_frame(POINTS, 0))
+    assert tracks.xy.shape == (len(POINTS), 8, 2)
+    write_weights(path, network.state_dict(), {})
+    with pytest.raises(pt.WeightsError, match="does not say which sizes"):
+        pt.load("compact", path)
+    with pytest.raises(pt.WeightsError, match=r"cannot read .*nowhere"):
+        pt.load("compact", tmp_path / "nowhere.safetensors")
+    path.write_bytes(b"{}")
+    with pytest.raises(pt.WeightsError, match="not a safetensors file"):
+        pt.load("compact", path)
+
+
+def test_tensors_that_do_not_fit_are_named() -> None:
+    tensors = CompactNetwork().state_dict()
+    with pytest.raises(pt.WeightsError, match="lacks the tensor balance"):
+        pt.load("compact", {k: v for k, v in tensors.items() if k != "balance"})
+    with pytest.raises(pt.WeightsError, match="unknown tensor zebra"):
+        pt.load("compact", {**tensors, "zebra": torch.zeros(1)})
+    with pytest.raises(pt.WeightsError, match=r"turn has shape \(1,\), expected"):
+        pt.load("compact", {**tensors, "turn": torch.zeros(1)})
+
+
+@pytest.mark.parametrize("options", [{"working": 8}, {"iterations": -1}, {"threshold": 2.0}])
+def test_options_out_of_range(options: dict) -> None:
+    with pytest.raises(pt.PointtrackError, match=next(iter(options))):
+        pt.load("compact", "random", **options)
