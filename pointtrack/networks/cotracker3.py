@@ -21,6 +21,7 @@ from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.embeddings import octaves, sine_table
 from pointtrack.networks.blocks.encoders import PointEncoder
 from pointtrack.networks.blocks.sampling import pyramid, windows
+from pointtrack.networks.blocks.steps import last
 from pointtrack.networks.blocks.track_transformer import TrackTransformer
 from pointtrack.networks.cotracker import extended
 
@@ -169,10 +170,8 @@ class CoTracker3Offline(CoTracker3):
 
     def track(self, maps: Maps, queries: Tensor, iterations: int = 6) -> Answer:
         """Track through an encoded clip, which may serve many groups of queries."""
-        estimate = _resting(queries, maps[0].shape[1])
-        for estimate in self.refine(maps, self.describe(maps, queries), estimate, iterations):
-            pass
-        return estimate.answer()
+        patches, start = self.describe(maps, queries), _resting(queries, maps[0].shape[1])
+        return last(self.refine(maps, patches, start, iterations)).answer()
 
 
 class OnlineState(NamedTuple):
@@ -245,9 +244,7 @@ class CoTracker3Online(CoTracker3):
             raise ValueError(f"a window has {self.window} frames, found {num_frames}")
         maps = [extended(level, self.window, dim=1) for level in maps]
         patches = self._learn(state, maps)
-        estimate = self._handed_over(state)
-        for estimate in self.refine(maps, patches, estimate, iterations):
-            pass
+        estimate = last(self.refine(maps, patches, self._handed_over(state), iterations))
         tail = slice(self.step, None)
         later = OnlineState(
             state.start + self.step,

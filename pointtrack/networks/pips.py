@@ -21,6 +21,7 @@ from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.embeddings import linear_frequencies
 from pointtrack.networks.blocks.encoders import PointEncoder
 from pointtrack.networks.blocks.sampling import bilinear, pyramid
+from pointtrack.networks.blocks.steps import last
 
 WINDOW, STRIDE, LEVELS, RADIUS, CHANNELS = 8, 4, 4, 3, 128
 EMBEDDING = 3 * 64 + 3
@@ -112,8 +113,7 @@ class Pips(nn.Module):
         self, maps: Maps, frames: Tensor, xy: Tensor, template: Tensor, iterations: int = 6
     ) -> tuple[Tensor, Tensor]:
         """The last paths ``(N, 8, 2)`` of `refine`, and visibility logits ``(N, 8)``."""
-        for path, features in self.refine(maps, frames, xy, template, iterations):
-            pass
+        path, features = last(self.refine(maps, frames, xy, template, iterations))
         return path, self.visibility(features)[..., 0]
 
     def chain(self, maps: Maps, queries: Tensor, iterations: int = 6) -> Chain:
@@ -152,8 +152,10 @@ class Pips(nn.Module):
             self.chain(self.encode(clip), points, iterations)
             for clip, points in zip(video, queries, strict=True)
         ]
-        tracks, logits = (torch.stack([chain[k] for chain in chains]) for k in (0, 1))
-        return Answer(tracks, logits)
+        return Answer(
+            torch.stack([chain.tracks for chain in chains]),
+            torch.stack([chain.visibility_logit for chain in chains]),
+        )
 
 
 def correlations(maps: Maps, frames: Tensor, path: Tensor, templates: Tensor) -> Tensor:

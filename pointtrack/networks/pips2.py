@@ -11,6 +11,7 @@ centres at whole numbers. Inside, positions count in steps of 8 pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from pointtrack.networks.blocks.encoders import PointEncoder
 from pointtrack.networks.blocks.sampling import bilinear, pyramid
+from pointtrack.networks.blocks.steps import last
 from pointtrack.networks.pips import Maps, correlations
 
 WINDOW, STRIDE, LEVELS, CHANNELS = 128, 8, 4, 128
@@ -107,9 +109,8 @@ class PipsPlus(nn.Module):
             if templates is not None:
                 templates = templates[:, : end - begin]
             guess = tracks[:, part]
-            for path, used in self.refine([m[part] for m in maps], guess, templates, iterations):
-                pass
-            templates = used
+            seen = [level[part] for level in maps]
+            path, templates = last(self.refine(seen, guess, templates, iterations))
             tracks[:, begin + 1 : end] = path[:, 1:]
             tracks[:, end:] = path[:, -1:]
         return tracks
@@ -159,7 +160,7 @@ class TimeNet(nn.Module):
         self.entry = nn.Conv1d(inputs, WIDTHS[0], 3, padding=1)
         self.blocks = nn.ModuleList(
             TimeBlock(before, after, opens=k > 0)
-            for k, (before, after) in enumerate(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+            for k, (before, after) in enumerate(pairwise(WIDTHS))
         )
         self.exit = nn.Linear(WIDTHS[-1], 2)
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.encoders import Bottleneck, FlowEncoder, ResidualBlock
 from pointtrack.networks.blocks.sampling import pyramid, windows
+from pointtrack.networks.blocks.steps import last
 
 LEVELS = 4
 SMALLEST = 128  # px a side: the coarsest correlations are then two pixels wide
@@ -165,11 +166,7 @@ class Raft(nn.Module):
 
     def last(self, first: Encoded, second: Encoded, iterations: int = 12) -> State:
         """The state of P pairs after the last iteration."""
-        if iterations < 1:
-            raise ValueError(f"iterations must be at least 1, found {iterations}")
-        for state in self.iterate(first, second, iterations):
-            pass
-        return state
+        return last(self.iterate(first, second, iterations))
 
     def forward(self, video: Tensor, iterations: int = 12) -> Tensor:
         """The flow from each frame of ``(B, T, 3, H, W)`` to the next, ``(B, T - 1, 2, H, W)``."""

@@ -97,8 +97,8 @@ class Warp:
 
     def frames(self, video: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The pixels of ``(T, H, W, 3)`` uint8, moved."""
-        if self._changes_nothing():
-            return video
+        if (mirrored := self._only_resized()) is not None:
+            return _resized(video, self.size, mirrored)
         width, height = self.size
         out = np.empty((len(video), height, width, 3), np.uint8)
         shrunk = self._shrinking()
@@ -117,11 +117,18 @@ class Warp:
             )  # fmt: skip
         return out
 
-    def _changes_nothing(self) -> bool:
-        still = self.shift is None and self.source == self.size
-        return still and np.array_equal(
-            self.matrices, np.broadcast_to(np.eye(3), (len(self.matrices), 3, 3))
-        )
+    def _only_resized(self) -> tuple[bool, bool] | None:
+        """Where the whole picture becomes the whole output: whether x and y are mirrored."""
+        if self.shift is not None:
+            return None
+        ratio = np.asarray(self.size) / self.source
+        for mirrored in ((False, False), (True, False), (False, True), (True, True)):
+            whole = scaling(*ratio)
+            whole = mirror_x(self.size) @ whole if mirrored[0] else whole
+            whole = mirror_y(self.size) @ whole if mirrored[1] else whole
+            if np.allclose(self.matrices, whole, rtol=0, atol=1e-9):
+                return mirrored
+        return None
 
     def _shrinking(self) -> tuple[int, int]:
         """Whole factors by which to average pixels first, so that a small output has no moire."""
@@ -161,6 +168,24 @@ def _in_pixels(matrix: Array) -> Array:
     """A matrix of raster coordinates as one of pixel coordinates."""
     half = float(pixel_to_raster(np.zeros(2))[0])
     return translation(-half, -half) @ matrix @ translation(half, half)
+
+
+def _resized(
+    video: NDArray[np.uint8], size: Size, mirrored: tuple[bool, bool]
+) -> NDArray[np.uint8]:
+    """The quick way, where nothing else happens; OpenCV counts half pixels as we do."""
+    height, width = video.shape[1:3]
+    if (width, height) == size and not any(mirrored):
+        return video
+    shrinks = size[0] <= width and size[1] <= height
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    out = np.empty((len(video), size[1], size[0], 3), np.uint8)
+    x, y = (slice(None, None, -1) if turned else slice(None) for turned in mirrored)
+    for t, frame in enumerate(video):
+        out[t] = (
+            frame if (width, height) == size else cv2.resize(frame, size, interpolation=method)
+        )[y, x]
+    return out
 
 
 def _shrink(frame: NDArray[np.uint8], by: tuple[int, int]) -> NDArray[np.uint8]:

@@ -29,7 +29,8 @@ _BT601, _FULL = 5, 2
 def open_container(url: str, name: str) -> InputContainer:
     """Open a file or address, or raise a `VideoError` that names it."""
     try:
-        return av.open(url, mode="r", timeout=None if url.startswith("file:") else _PATIENCE)
+        patience = None if url.startswith("file:") else _PATIENCE
+        return av.open(url, mode="r", timeout=patience, metadata_errors="replace")
     except av.error.FFmpegError as problem:
         raise VideoError(f"{name} cannot be opened as a video: {words(problem)}") from problem
 
@@ -42,8 +43,11 @@ def words(problem: av.error.FFmpegError) -> str:
 def video_stream(container: InputContainer, name: str) -> VideoStream:
     """The first stream of moving pictures; the cover picture of a song is none."""
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
+        if stream.disposition & Disposition.attached_pic:
+            continue
+        if stream.codec_context is None:
+            raise VideoError(f"{name} holds a kind of video that FFmpeg has no decoder for")
+        return stream
     raise VideoError(f"{name} has no video stream")
 
 

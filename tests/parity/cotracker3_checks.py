@@ -39,7 +39,8 @@ def _compare_features(case: Case, network: nn.Module) -> None:
 
 def check_offline(case: Case) -> None:
     if "iters" not in case:
-        return check_offline_predictor(case)
+        check_offline_predictor(case)
+        return
     network, video, queries = filled(case), frames_of(case), tensor(case, "queries")
     iterations = int(case["iters"])
     with (
@@ -60,7 +61,8 @@ def check_offline(case: Case) -> None:
 
 def check_online(case: Case) -> None:
     if "iters" not in case:
-        return check_online_predictor(case)
+        check_online_predictor(case)
+        return
     network, video, queries = filled(case), frames_of(case), tensor(case, "queries")
     iterations, num_frames = int(case["iters"]), video.shape[1]
     ends = network.ends(num_frames)

@@ -44,12 +44,13 @@ def find(frame: NDArray[np.uint8], near: NDArray[np.float32], reach: int) -> NDA
 
 
 def misses(take: Take, reach: int) -> NDArray[np.float64]:
-    """Distance between each visible point and the blob found there, where it is whole."""
+    """From each visible point to the blob found there, where it is whole; ``(K, 2)``."""
     gaps = [
-        np.linalg.norm(find(take.video[t], take.xy[n, t], reach) - take.xy[n, t])
+        find(take.video[t], take.xy[n, t], reach) - take.xy[n, t]
         for n, t in np.argwhere(take.visible)
     ]
-    return np.array([gap for gap in gaps if np.isfinite(gap)])
+    rows = np.array(gaps).reshape(-1, 2)
+    return rows[np.isfinite(rows).all(axis=1)]
 
 
 def noise_take(

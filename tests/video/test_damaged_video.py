@@ -11,7 +11,7 @@ import pytest
 from made_videos import OPEN, clip, numbers
 
 from pointtrack.errors import VideoError, VideoWarning
-from pointtrack.video import Video, open_video
+from pointtrack.video import Video, open_video, write_video
 
 VP9 = {"g": "12", "deadline": "realtime", "cpu-used": "8"}
 KINDS = {
@@ -156,3 +156,20 @@ def test_nothing_decodes(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(VideoError, match=r"a\.mp4 holds no frame that can be decoded"):
         open_video(path)
+
+
+def test_a_codec_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "strange.mp4"
+    write_video(path, np.full((4, 32, 32, 3), 100, np.uint8))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
+    with pytest.raises(VideoError, match=r"strange\.mp4 holds a kind of video"):
+        open_video(path)
+
+
+def test_metadata_that_is_not_text_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "odd.mp4"
+    write_video(path, np.full((4, 32, 32, 3), 100, np.uint8))
+    content = path.read_bytes()
+    assert b"VideoHandler" in content
+    path.write_bytes(content.replace(b"VideoHandler", b"Video\xff\xfe\xc3\x28dler"[:12]))
+    assert len(open_video(path)) == 4

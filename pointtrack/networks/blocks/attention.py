@@ -23,11 +23,11 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() or x.is_cuda:
-            return self._apply(x)
-        parts = [self._apply(part) for part in x.flatten(0, -2).split(ROWS)]
+            return self._layers(x)
+        parts = [self._layers(part) for part in x.flatten(0, -2).split(ROWS)]
         return torch.cat(parts).view(x.shape)
 
-    def _apply(self, x: Tensor) -> Tensor:
+    def _layers(self, x: Tensor) -> Tensor:
         return self.narrow(F.gelu(self.widen(x), approximate="tanh"))
 
 

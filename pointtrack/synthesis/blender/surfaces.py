@@ -22,10 +22,23 @@ _WITH_SURFACE = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 
 @dataclass(eq=False)
 class Surface:
-    """One object's triangles at one frame: vertices ``(V, 3)`` in the world, faces ``(F, 3)``."""
+    """One object at one frame.
+
+    Attributes
+    ----------
+    vertices
+        ``(V, 3)`` in the world.
+    faces
+        ``(F, 3)``, triangles. A polygon that bends may be cut otherwise in another frame.
+    polygons
+        Vertex numbers of all polygons, each followed by -1.
+    instance
+        The object's `pass_index`.
+    """
 
     vertices: FloatArray
     faces: NDArray[np.int32]
+    polygons: NDArray[np.int32]
     instance: int
 
     def __post_init__(self) -> None:
@@ -122,15 +135,20 @@ def _evaluate() -> Iterator[tuple[str, Surface]]:
         world = np.array(thing.matrix_world, np.float64)
         mesh = evaluated.to_mesh()
         if mesh is not None and len(mesh.polygons):
-            vertices, faces = _arrays(mesh)
-            yield name, Surface(vertices @ world[:3, :3].T + world[:3, 3], faces, own.pass_index)
+            vertices, faces, polygons = _arrays(mesh)
+            placed = vertices @ world[:3, :3].T + world[:3, 3]
+            yield name, Surface(placed, faces, polygons, own.pass_index)
         evaluated.to_mesh_clear()
 
 
-def _arrays(mesh: Any) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def _arrays(mesh: Any) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
     mesh.calc_loop_triangles()
     vertices = np.empty((len(mesh.vertices), 3), np.float32)
     mesh.vertices.foreach_get("co", vertices.reshape(-1))
     faces = np.empty((len(mesh.loop_triangles), 3), np.int32)
     mesh.loop_triangles.foreach_get("vertices", faces.reshape(-1))
-    return vertices, faces
+    loops = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", loops)
+    starts = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_start", starts)
+    return vertices, faces, np.insert(loops, np.append(starts[1:], len(loops)), -1)

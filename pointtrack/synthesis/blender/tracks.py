@@ -115,7 +115,7 @@ class Follower:
 
     def __init__(self, points: Sequence[MaterialPoint]):
         self.points = points
-        self._faces: dict[str, NDArray[np.int32]] = {}
+        self._polygons: dict[str, NDArray[np.int32]] = {}
         self._closed: dict[str, bool] = {}
         self._groups = {
             name: np.array([i for i, point in enumerate(points) if point.name == name])
@@ -158,11 +158,11 @@ class Follower:
         return seen
 
     def _check_topology(self, name: str, surface: Surface) -> None:
-        if name not in self._faces:
-            self._faces[name] = surface.faces
+        if name not in self._polygons:
+            self._polygons[name] = surface.polygons
             self._closed[name] = is_closed(surface.faces)
-        elif surface.faces is not self._faces[name] and not np.array_equal(
-            surface.faces, self._faces[name]
+        elif surface.polygons is not self._polygons[name] and not np.array_equal(
+            surface.polygons, self._polygons[name]
         ):
             raise PointtrackError(f"the faces of {name} change with time; it cannot be tracked")
 

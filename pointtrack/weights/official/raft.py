@@ -90,7 +90,7 @@ def _gates(network: nn.Module, ours: str) -> Recipe:
 
     def joined(*weights: Tensor) -> Tensor:
         joint = torch.cat(weights)
-        context = slice(hidden, hidden + inputs)  # type: ignore[operator]
+        context = slice(hidden, hidden + inputs)
         if layer == "context":
             return joint[:, context]
         return torch.cat([joint[:, : context.start], joint[:, context.stop :]], dim=1)

@@ -28,6 +28,10 @@ class Mesh:
     faces: np.ndarray
     instance: int = 0
 
+    @property
+    def polygons(self) -> np.ndarray:
+        return self.faces
+
 
 @dataclass
 class Hits:
