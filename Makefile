@@ -1,17 +1,33 @@
 # From a fresh clone: `make demo` and `make test`. Each makes its own environment in .venv.
+# `make blender` makes another one with Blender's module (Python 3.11 only, 1.5 GB), in which
+# `make test` then renders, too: it asks for NumPy 1, which the tools of .venv no longer do.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BLENDER_VENV ?= .venv-blender
+BLENDER_READY := $(BLENDER_VENV)/.ready
+ifneq ($(wildcard $(BLENDER_READY)),)
+export POINTTRACK_BLENDER_PYTHON ?= $(CURDIR)/$(BLENDER_VENV)/bin/python
+endif
 
-.PHONY: demo test test-fast lint benchmark clean
+.PHONY: demo test test-fast lint benchmark blender clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
+
+$(BLENDER_READY):
+	$(PYTHON) -m venv $(BLENDER_VENV)
+	$(BLENDER_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(BLENDER_VENV)/bin/python -m pip install --quiet 'bpy==5.0.1' 'OpenEXR>=3.4' 'av>=15' \
+	    'opencv-python-headless>=4.10'
+	touch $@
+
+blender: $(BLENDER_READY)
 
 demo: $(READY)
 	$(BIN)/pointtrack track demo/clip.mp4 --grid 20x11 --out demo/tracks.csv \
@@ -34,4 +50,4 @@ benchmark: $(READY)
 	$(BIN)/python benchmarks/memory.py
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(BLENDER_VENV)

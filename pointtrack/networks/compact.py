@@ -38,6 +38,7 @@ Features = list[Tensor]  # (F, h, w, C) at each stride
 SUPPORT = 1  # radius of the support patch
 _SAMPLES = (2 * SUPPORT + 1) ** 2
 _SCALE = 8.0  # px: what offsets are measured in
+_STEP = 2.0  # px: what the last word on a move is given in
 _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
 
 
@@ -118,8 +119,11 @@ class Answer(NamedTuple):
         What the whole frame says; see `match`.
     jump : Tensor
         ``(P,)`` logits: go on from there rather than from where the point was expected.
-    expected : Tensor
-        ``(P, 2)``: where it was expected.
+    expected, start : Tensor
+        ``(P, 2)``: where it was expected, and where the first move began.
+    near : Tensor
+        ``(P, L, 2, n * n)`` logits: which cell of the neighbourhood of `start` the point is in,
+        by what it looked like at its query and lately.
     """
 
     xy: Tensor
@@ -129,6 +133,8 @@ class Answer(NamedTuple):
     match: Match
     jump: Tensor
     expected: Tensor
+    start: Tensor
+    near: Tensor
 
 
 def join(states: Sequence[PointState]) -> PointState:
@@ -149,12 +155,14 @@ class CompactNetwork(nn.Module):
         self.notice = nn.Linear(_NOTICED, config.hidden)
         self.turn = nn.Parameter(torch.zeros(config.iterations, config.hidden))
         self.cell = _Cell(config.hidden, config.hidden)
-        self.head = _Head(config.hidden, 5)
+        self.head = _Head(config.hidden, 5 + 2 * len(STRIDES) + 1)
         self.carry = nn.Linear(config.hidden, 2)  # how much velocity; how much appearance
         self.start = nn.Linear(len(STRIDES) * config.channels, config.hidden)
         last = nn.Linear(64, 1)
         self.jump = nn.Sequential(nn.Linear(config.hidden + _MATCHED, 64), nn.ReLU(), last)
-        self.sharpness = nn.Parameter(torch.tensor(2.5))  # log of the matching's inverse heat
+        # Logs of what dot products are multiplied by to be logits.
+        self.sharpness = nn.Parameter(torch.tensor(2.5))
+        self.near_sharpness = nn.Parameter(torch.full((len(STRIDES), 1, 1), 2.5))
         self.balance = nn.Parameter(torch.tensor(0.0))  # logit: query's against recent looks
         nn.init.constant_(last.bias, -2.0)
 
@@ -201,17 +209,20 @@ class CompactNetwork(nn.Module):
         turns: list[tuple[Tensor, ...]] = []
         for turn in range(iterations or self.config.iterations):
             at = xy.detach()
-            seen = self._compare(features, state.which, at, templates)
+            seen, near = self._compare(features, state.which, at, templates)
+            if turn == 0:
+                start, first = at, near
             noticed = _notice(at, state, logits.detach(), spread.detach(), jump.detach(), size)
             turn_bias = self.turn[min(turn, len(self.turn) - 1)]
             hidden = self.cell(F.relu(seen + self.notice(noticed) + turn_bias), hidden)
-            moved, visible, sure, spread = self.head(hidden).float().split((2, 1, 1, 1), dim=1)
+            read = self.head(hidden).float()
+            moved, visible, sure, spread, trust = read.split((2, 1, 1, 1, 2 * len(STRIDES) + 1), 1)
             # The first move starts from a place that is learned too.
-            xy = (xy if turn == 0 else at) + _SCALE * moved
+            xy = (xy if turn == 0 else at) + self._pulls(near, trust) + _STEP * moved
             logits, spread = torch.cat([visible, sure], 1), spread[:, 0]
             turns.append((xy, visible[:, 0], sure[:, 0], spread))
         moves, seens, sures, spreads = (torch.stack(turn) for turn in zip(*turns, strict=True))
-        answer = Answer(moves, seens, sures, spreads, found, jump, expected)
+        answer = Answer(moves, seens, sures, spreads, found, jump, expected, start, first)
         return self._remember(state, features, xy.detach(), hidden, logits, jumps), answer
 
     def _looks(self, features: Features, which: Tensor, xy: Tensor) -> Tensor:
@@ -223,9 +234,14 @@ class CompactNetwork(nn.Module):
             looks.append(interpolate(pixels, fraction.to(pixels.dtype)).flatten(1, 2))
         return torch.stack(looks, dim=1)
 
-    def _compare(self, features: Features, which: Tensor, xy: Tensor, templates: Tensor) -> Tensor:
-        """What the neighbourhood of ``xy`` looks like, next to the templates; ``(P, D)``."""
-        seen = []
+    def _compare(
+        self, features: Features, which: Tensor, xy: Tensor, templates: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What the neighbourhood of ``xy`` looks like, next to the templates.
+
+        Returns an embedding ``(P, D)``, and the logits of `Answer.near`.
+        """
+        seen, middles = [], []
         for level, (maps, stride) in enumerate(zip(features, STRIDES, strict=True)):
             index, _, fraction = patch_index(
                 maps.shape[1:3], which, xy / stride, self.config.radius
@@ -234,7 +250,20 @@ class CompactNetwork(nn.Module):
             products = (pixels @ templates[:, level].mT).view(*index.shape, -1)  # P 8 8 2S
             near = interpolate(products, fraction.to(products.dtype))  # P 7 7 2S
             seen.append(F.relu(self.compare[level](near.flatten(1))))
-        return self.mix(torch.cat(seen, dim=1))
+            middles.append(near[..., _SAMPLES // 2 :: _SAMPLES].flatten(1, 2).mT)  # P 2 49
+        logits = torch.stack(middles, dim=1).float() * self.near_sharpness.exp()
+        return self.mix(torch.cat(seen, dim=1)), logits
+
+    def _pulls(self, near: Tensor, trust: Tensor) -> Tensor:
+        """Where the neighbourhoods look most alike, as far as each is trusted; ``(P, 2)`` px."""
+        reach = torch.arange(-self.config.radius, self.config.radius + 1.0, device=near.device)
+        offsets = torch.stack(torch.meshgrid(reach, reach, indexing="xy"), -1).flatten(0, 1)
+        strides = near.new_tensor(STRIDES)[:, None, None]
+        chances = near.softmax(dim=-1)  # P L 2 49
+        x, y = ((chances * offset).sum(-1) for offset in offsets.T)
+        peaks = (torch.stack([x, y], dim=-1) * strides).flatten(1, 2)  # P 2L 2
+        shares = trust.softmax(dim=1)[:, :-1, None]  # the last is trust in none
+        return (shares * peaks).sum(dim=1)
 
     def _match(self, state: PointState, features: Features, expected: Tensor) -> Match:
         share = torch.sigmoid(self.balance)

@@ -53,4 +53,5 @@ def build(variant: str) -> nn.Module:
             f"there is no network {variant!r}; there are: {', '.join(variants()) or 'none'}"
         )
     module = import_module(f"pointtrack.networks.{_MODULES[variant]}")
+    import_module("pointtrack.networks.blocks.memory").keep_freed()
     return getattr(module, variant)().eval()

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pointtrack.networks.compact import Answer
+from pointtrack.networks.compact_encoder import STRIDES
 from pointtrack.networks.compact_matching import cell_loss
 from pointtrack.training.checks import number
 from pointtrack.training.processes import world_sum
@@ -33,8 +34,9 @@ class LossConfig:
         Of the position of points that are visible, and how much less hidden ones count.
     visibility, confidence, spread
         Of the two probabilities and of the error's scale.
-    match, jump
-        Of finding a visible point in the whole frame, and of knowing when to go there.
+    match, near, jump
+        Of finding a visible point in the whole frame, and in its neighbourhood, and of knowing
+        when to go to where the whole frame says.
     bend
         Pixels up to which the position's loss is quadratic.
     far
@@ -48,6 +50,7 @@ class LossConfig:
     confidence: float = 0.5
     spread: float = 0.1
     match: float = 0.1
+    near: float = 0.1
     jump: float = 0.2
     bend: float = 0.5
     far: float = 16.0
@@ -60,7 +63,7 @@ class LossConfig:
         number("far", self.far, self.bend)
 
 
-TERMS = ("position", "hidden", "visibility", "confidence", "spread", "match", "jump")
+TERMS = ("position", "hidden", "visibility", "confidence", "spread", "match", "near", "jump")
 
 
 class Parts(dict[str, Tensor]):
@@ -72,7 +75,7 @@ class Parts(dict[str, Tensor]):
         return cls({name: torch.zeros((), device=device) for name in names})
 
     def add(self, name: str, values: Tensor, mask: Tensor) -> None:
-        """Add ``values`` where ``mask``; both ``(P,)``."""
+        """Add ``values`` where ``mask``; both of one shape."""
         weight = mask.to(values.dtype)
         self[name] = self[name] + (values * weight).sum()
         self[f"{name}/count"] = self[f"{name}/count"] + weight.sum()
@@ -147,6 +150,8 @@ def frame_losses(
     spread = spread_loss(error.detach(), answer.spread)
     parts.add("spread", (decay * spread).sum(0), visible)
     parts.add("match", cell_loss(answer.match.logits, size, xy / stride), visible)
+    near, inside = _near_loss(answer, xy)
+    parts.add("near", near, visible[:, None, None] & inside)
     gain = (answer.expected.detach() - xy).norm(dim=1) - (answer.match.xy.detach() - xy).norm(dim=1)
     worth = (visible & (gain > _BETTER)).to(moved.dtype)
     # Within a few pixels either start does.
@@ -162,9 +167,22 @@ def total(means: dict[str, Tensor], config: LossConfig) -> Tensor:
         "confidence": config.confidence,
         "spread": config.spread,
         "match": config.match,
+        "near": config.near,
         "jump": config.jump,
     }
     return torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
+
+
+def _near_loss(answer: Answer, xy: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy with the true cell of each neighbourhood, and where it has one; P L 2."""
+    templates, cells = answer.near.shape[2:]
+    side = round(cells**0.5)
+    strides = xy.new_tensor(STRIDES)[:, None]
+    place = (xy - answer.start)[:, None] / strides + (side - 1) / 2  # P L 2
+    inside = ((place >= 0) & (place <= side - 1)).all(dim=-1)
+    place = place[:, :, None].expand(-1, -1, templates, -1)
+    loss = cell_loss(answer.near.flatten(0, 2), (side, side), place.flatten(0, 2))
+    return loss.view(answer.near.shape[:3]), inside[..., None].expand(-1, -1, templates)
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:

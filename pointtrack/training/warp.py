@@ -20,6 +20,7 @@ from pointtrack.training.sample import Take
 Array = NDArray[np.float64]
 Fill = Literal["black", "edge"]
 
+_FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # OpenCV's codes
 _LEAST_DEPTH = 1e-3  # of a perspective; nearer to its horizon, places mean nothing
 
 
@@ -87,7 +88,8 @@ class Warp:
         places = pixel_to_raster(np.asarray(xy, np.float64))
         if self.shift is not None:
             around = np.asarray(self.source) + 2 * self.border
-            places = np.mod(places + self.shift + self.border, around) - self.border
+            with np.errstate(invalid="ignore"):
+                places = np.mod(places + self.shift + self.border, around) - self.border
         ones = np.ones((*places.shape[:2], 1))
         moved = np.einsum("tij,ntj->nti", self.matrices, np.concatenate([places, ones], axis=2))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -180,11 +182,10 @@ def _resized(
     shrinks = size[0] <= width and size[1] <= height
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     out = np.empty((len(video), size[1], size[0], 3), np.uint8)
-    x, y = (slice(None, None, -1) if turned else slice(None) for turned in mirrored)
     for t, frame in enumerate(video):
-        out[t] = (
-            frame if (width, height) == size else cv2.resize(frame, size, interpolation=method)
-        )[y, x]
+        if (width, height) != size:
+            frame = np.asarray(cv2.resize(frame, size, interpolation=method), np.uint8)
+        out[t] = cv2.flip(frame, _FLIPS[mirrored]) if any(mirrored) else frame
     return out
 
 

@@ -1,5 +1,9 @@
-"""What is known of every model: its card. Weights themselves join with the trained models."""
+"""What is known of every model, and how its weights are fetched and read.
 
-from pointtrack.weights.cards import ModelCard
+Reading and downloading are in modules of their own, which load PyTorch only when they are used.
+"""
 
-__all__ = ["ModelCard"]
+from pointtrack.weights.cards import ModelCard, OfficialFile, PublishedProtocol
+from pointtrack.weights.published import PUBLISHED
+
+__all__ = ["PUBLISHED", "ModelCard", "OfficialFile", "PublishedProtocol"]

@@ -133,8 +133,22 @@ def test_local_comparison_is_that_of_a_slow_twin(network, frames) -> None:
                 products[:, row, column] = torch.einsum("pc,psc->ps", pixel, templates[:, level])
         seen.append(torch.relu(network.compare[level](products.flatten(1))))
     expected = network.mix(torch.cat(seen, 1))
-    found = network._compare(features, zeros(4), POINTS, templates)
+    found, near = network._compare(features, zeros(4), POINTS, templates)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    middle = products[..., [4, 13]].flatten(1, 2).mT * network.near_sharpness[-1].exp()
+    torch.testing.assert_close(near[:, -1], middle, atol=1e-4, rtol=1e-4)
+
+
+def test_points_are_pulled_to_where_a_trusted_neighbourhood_peaks(network) -> None:
+    near = torch.zeros(2, 3, 2, 49)
+    near[0, 1, 0, 7 * 5 + 1] = 50.0  # stride 8, two cells to the left and two down
+    near[1, 0, 1, 7 * 3 + 3] = 50.0
+    trust = torch.full((2, 7), -50.0)
+    trust[0, 2], trust[1, 1] = 50.0, 50.0
+    expected = torch.tensor([[-16.0, 16.0], [0.0, 0.0]])
+    torch.testing.assert_close(network._pulls(near, trust), expected)
+    trust[:, 6] = 150.0
+    torch.testing.assert_close(network._pulls(near, trust), torch.zeros(2, 2))
 
 
 def test_matching_finds_a_planted_vector_between_cells() -> None:

@@ -27,7 +27,8 @@ def answer(xy: torch.Tensor) -> Answer:
     flat = torch.zeros(turns, count)
     none = torch.zeros(count)
     found = Match(torch.zeros(count, 4), xy[-1], none, none, none, none)
-    return Answer(xy, flat, flat, flat, found, none, xy[0])
+    near = torch.zeros(count, 3, 2, 49)
+    return Answer(xy, flat, flat, flat, found, none, xy[0], xy[0], near)
 
 
 def parts_of(xy, truth, visible, valid) -> Parts:
@@ -85,6 +86,14 @@ def test_confidence_wants_points_that_are_seen_and_near() -> None:
     frame_losses(parts, made, (2, 2), truth, flags(1, 1, 0), flags(1, 1, 1), CONFIG)
     yes, no = -math.log(1 / (1 + math.exp(-2))), -math.log(1 - 1 / (1 + math.exp(-2)))
     torch.testing.assert_close(parts["confidence"], torch.tensor(yes + 2 * no))
+
+
+def test_the_neighbourhood_counts_where_the_truth_lies_in_it() -> None:
+    truth = torch.tensor([[0.0, 0.0], [20.0, 0.0], [30.0, 0.0], [0.0, -100.0]])
+    parts = parts_of(torch.zeros(1, 4, 2), truth, flags(1, 1, 1, 1), flags(1, 1, 1, 1))
+    # The strides see 12, 24 and 48 px far: all three the first point, two the second, one more.
+    assert parts["near/count"] == 2 * (3 + 2 + 1)
+    torch.testing.assert_close(parts["near"], 12 * torch.tensor(49.0).log())
 
 
 def test_means_are_over_what_was_counted_and_nothing_gives_nothing() -> None:

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from pointtrack.networks.blocks import winograd
 
-FAST_CHANNELS = 32  # from here on Winograd's convolution is the faster one
+FAST_CHANNELS = 128  # from here on Winograd's convolution is the faster one
+FAST_TILE = 4
 
 
 def pad_same(maps: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
@@ -37,6 +38,9 @@ class SameConv2d(nn.Conv2d):
         self._kernel: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, maps: Tensor) -> Tensor:
+        if self.kernel_size == (1, 1):
+            step = self.stride[0]
+            return F.linear(maps[:, ::step, ::step], self.weight[:, :, 0, 0], self.bias)
         if self._is_fast(maps):
             made = winograd.convolve(maps, self._transformed())
             return made if self.bias is None else made + self.bias
@@ -60,7 +64,7 @@ class SameConv2d(nn.Conv2d):
         version = 0 if self.weight.is_inference() else self.weight._version
         state = (self.weight.data_ptr(), version)
         if self._kernel is None or self._kernel[0] != state:
-            self._kernel = state, winograd.transformed(self.weight)
+            self._kernel = state, winograd.transformed(self.weight, FAST_TILE)
         return self._kernel[1]
 
 
@@ -74,10 +78,12 @@ class InstanceNormReLU(nn.Module):
         self.eps = eps
 
     def forward(self, maps: Tensor) -> Tensor:
-        centred = maps - maps.mean(dim=(1, 2), keepdim=True)
-        variance = centred.square().mean(dim=(1, 2), keepdim=True)
-        scale = self.weight * torch.rsqrt(variance + self.eps)  # F 1 1 C
-        return torch.addcmul(self.bias, centred, scale).relu_()
+        x = maps.permute(0, 3, 1, 2)
+        if len(maps) > 1:
+            x = F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+        else:  # The norm of a batch of one is the same, and takes channels-last maps as they are.
+            x = F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+        return x.relu_().permute(0, 2, 3, 1)
 
 
 class PreActivationBlock(nn.Module):
@@ -137,9 +143,13 @@ def encode_frames(
     One frame at a time: what an encoder makes on its way is then small enough for the cache.
     Returns what the encoder returns, each ``(B, T, h, w, C)``.
     """
-    batch = []
-    for frame in video.unbind(1):  # B 3 H W
+    frames = video.shape[1]
+    made: list[Tensor] = []
+    for number, frame in enumerate(video.unbind(1)):  # B 3 H W
         if frame.shape[-2:] != size:
             frame = F.interpolate(frame, size, mode="bilinear", align_corners=False)
-        batch.append(encoder(frame))
-    return tuple(torch.stack(maps, dim=1) for maps in zip(*batch, strict=True))
+        maps = encoder(frame)
+        made = made or [grid.new_empty(len(grid), frames, *grid.shape[1:]) for grid in maps]
+        for grid, whole in zip(maps, made, strict=True):
+            whole[:, number] = grid
+    return tuple(made)

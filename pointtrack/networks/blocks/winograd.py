@@ -1,14 +1,12 @@
-"""3 x 3 convolutions with a quarter of the multiplications, for inference on a CPU.
+"""3 x 3 convolutions with half or a quarter of the multiplications, for inference on a CPU.
 
-Winograd's F(4 x 4, 3 x 3) (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
-CVPR 2016): every 4 x 4 cells of the output are made of 6 x 6 cells of the input, which are
-transformed, multiplied with the transformed kernel channel by channel, and transformed back.
-All three are matrix products. Rounding errors are some ten times those of the plain sum, about
-1e-6 of the output.
+Winograd's F(m x m, 3 x 3) (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
+CVPR 2016): every m x m cells of the output are made of (m + 2) x (m + 2) cells of the input,
+which are transformed, multiplied with the transformed kernel channel by channel, and transformed
+back. All three are matrix products.
 
 A CPU's plain convolution already runs at the speed of its multiplications, so fewer of them is
-what is left to gain: from 1.7 times as fast at 64 channels to 2.4 times at 256. On a GPU the
-libraries choose such algorithms themselves.
+what there is to gain. On a GPU the libraries choose such algorithms themselves.
 """
 
 from __future__ import annotations
@@ -17,71 +15,76 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-TILE, OVERLAP = 4, 2
-SIDE = TILE + OVERLAP
 STRIP = 1 << 20  # bytes of transformed input at a time: they stay in the cache
 
-_INPUT = torch.tensor(
-    [
-        [4.0, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ],
-    dtype=torch.float64,
-)
-_KERNEL = torch.tensor(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ],
-    dtype=torch.float64,
-)
-_OUTPUT = torch.tensor(
-    [[1.0, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
-    dtype=torch.float64,
-)
-
-# Both axes at once: tiles are rows of 36 numbers.
-_FROM_INPUT = torch.kron(_INPUT, _INPUT).float()  # 36 36
-_FROM_KERNEL = torch.kron(_KERNEL, _KERNEL)  # 36 9
-_TO_OUTPUT = torch.kron(_OUTPUT, _OUTPUT).float()  # 16 36
+# Where polynomials are evaluated, by m. For 4, 5/8 and 3/2 round off half as much as the usual 1
+# and 2; all their powers are exact in binary.
+POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.625, -0.625, 1.5, -1.5)}
 
 
-def transformed(weight: Tensor) -> Tensor:
-    """A kernel ``(out, in, 3, 3)`` as `convolve` takes it: ``(36, in, out)``."""
+def _matrices(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Toom and Cook's transforms of the input, the kernel and the output along one axis.
+
+    ``(m + 2, m + 2)``, ``(m + 2, 3)`` and ``(m, m + 2)``, float64. The last point is infinity.
+    """
+    tile = len(points) - 1
+    at = torch.tensor(points, dtype=torch.float64)
+    apart = (at[:, None] - at).fill_diagonal_(1).prod(1, keepdim=True)
+    powers = at[:, None] ** torch.arange(max(tile, 3))
+    kernel = torch.cat([powers[:, :3] / apart, at.new_tensor([[0, 0, 1]])])
+    output = torch.cat([powers[:, :tile], F.one_hot(torch.tensor([tile - 1]), tile)])
+    others = [[p for p in points if p != point] for point in points]
+    given = [_polynomial(roots, tile + 2) for roots in (*others, points)]
+    return torch.stack(given), kernel, output.T
+
+
+def _polynomial(roots: list[float] | tuple[float, ...], size: int) -> Tensor:
+    """Coefficients of the product of all ``x - root``, lowest power first, filled with zeros."""
+    made = torch.zeros(size, dtype=torch.float64)
+    made[0] = 1
+    for root in roots:
+        made = made.roll(1) - root * made
+    return made
+
+
+# Both axes at once, so that a tile is a row of (m + 2)^2 numbers.
+_TRANSFORMS = {
+    tile: tuple(torch.kron(matrix, matrix) for matrix in _matrices(points))
+    for tile, points in POINTS.items()
+}
+
+
+def transformed(weight: Tensor, tile: int) -> Tensor:
+    """A kernel ``(out, in, 3, 3)`` as `convolve` takes it: ``((m + 2)^2, in, out)``, m = tile."""
     outputs, inputs = weight.shape[:2]
     rows = weight.double().permute(2, 3, 1, 0).reshape(9, -1)
-    return (_FROM_KERNEL @ rows).to(weight.dtype).view(SIDE * SIDE, inputs, outputs)
+    return (_TRANSFORMS[tile][1] @ rows).to(weight.dtype).view(-1, inputs, outputs)
 
 
 def convolve(maps: Tensor, kernel: Tensor) -> Tensor:
     """Convolve ``(F, h, w, in)`` with a `transformed` kernel; one zero around: ``(F, h, w, out)``.
 
-    Float32 on the CPU, without gradients.
+    On the CPU, without gradients.
     """
     frames, height, width, inputs = maps.shape
-    outputs = kernel.shape[2]
-    rows, columns = -(-height // TILE), -(-width // TILE)
-    below, right = rows * TILE + 1 - height, columns * TILE + 1 - width
+    cells, _, outputs = kernel.shape
+    side = round(cells**0.5)
+    tile = side - 2
+    given, _, back = (matrix.to(maps.dtype) for matrix in _TRANSFORMS[tile])
+    rows, columns = -(-height // tile), -(-width // tile)
+    below, right = rows * tile + 1 - height, columns * tile + 1 - width
     padded = F.pad(maps, (0, 0, 1, right, 1, below))
     frame, line, cell, _ = padded.stride()
     tiles = padded.as_strided(
-        (SIDE, SIDE, frames, rows, columns, inputs),
-        (line, cell, frame, TILE * line, TILE * cell, 1),
+        (side, side, frames, rows, columns, inputs),
+        (line, cell, frame, tile * line, tile * cell, 1),
     )
-    made = maps.new_empty(frames, rows, TILE, columns, TILE, outputs)
-    step = max(1, STRIP // (4 * SIDE * SIDE * frames * columns * max(inputs, outputs)))
+    made = maps.new_empty(frames, rows, tile, columns, tile, outputs)
+    step = max(1, STRIP // (4 * cells * frames * columns * max(inputs, outputs)))
     for first in range(0, rows, step):
         strip = slice(first, first + step)
-        seen = _FROM_INPUT @ tiles[:, :, :, strip].reshape(SIDE * SIDE, -1)
-        product = torch.bmm(seen.view(SIDE * SIDE, -1, inputs), kernel)  # 36 tiles out
-        back = (_TO_OUTPUT @ product.flatten(1)).view(TILE, TILE, frames, -1, columns, outputs)
-        made[:, strip] = back.permute(2, 3, 0, 4, 1, 5)
-    return made.view(frames, rows * TILE, columns * TILE, outputs)[:, :height, :width]
+        seen = given @ tiles[:, :, :, strip].reshape(cells, -1)
+        product = torch.bmm(seen.view(cells, -1, inputs), kernel)  # cells tiles out
+        values = (back @ product.flatten(1)).view(tile, tile, frames, -1, columns, outputs)
+        made[:, strip] = values.permute(2, 3, 0, 4, 1, 5)
+    return made.view(frames, rows * tile, columns * tile, outputs)[:, :height, :width]

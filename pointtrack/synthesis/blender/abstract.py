@@ -13,10 +13,10 @@ from pointtrack.synthesis.blender.cast import Plan, toy
 from pointtrack.synthesis.blender.cloth import drape, gusts
 from pointtrack.synthesis.blender.config import BlenderConfig
 from pointtrack.synthesis.blender.fog import FogLaw
-from pointtrack.synthesis.blender.lighting import flicker, lamp, plain_world, sky_world
+from pointtrack.synthesis.blender.lighting import flicker, lamp, panorama_world, sky_world
 from pointtrack.synthesis.blender.materials import plain, textured
 from pointtrack.synthesis.blender.physics import Kick, Thrown, simulate
-from pointtrack.synthesis.blender.skies import paint_sky
+from pointtrack.synthesis.blender.skies import paint_sky, paint_studio
 from pointtrack.synthesis.blender.solids import (
     Solid,
     about,
@@ -56,7 +56,7 @@ def stage_abstract(shop: Workshop, config: BlenderConfig) -> tuple[Limits, FogLa
         _posts(shop, plan)
     _light(shop)
     fog = add_weather(shop, config, np.array([-9.0, -9, -0.5]), np.array([9.0, 9, 6]), 0.08)
-    return Limits((-6.5, -6.5), (6.5, 6.5), (0.5, 3.2), (3.0, 5.5), (26.0, 42.0)), fog
+    return Limits((-6.5, -6.5), (6.5, 6.5), (0.5, 3.2), (2.5, 4.6), (26.0, 40.0)), fog
 
 
 def _anything(rng: Rng, repeats: float, shine: bool = True) -> Any:
@@ -138,9 +138,10 @@ def _falling(shop: Workshop, colliders: list[Any], count: int) -> None:
     ]
     poses = simulate(shop, bodies, colliders, int(rng.integers(0, 10)), kicks)
     centre = poses[:, :, :3, 3].mean(0)
-    shop.subjects.append(centre * (0.5, 0.5, 0.3) + (0, 0, 0.4))
+    shop.watch(centre * (0.5, 0.5, 0.3) + (0, 0, 0.4), 3.0)
     calm = poses[:, :, :3, 3].mean(1)
-    shop.subjects += [np.repeat(c[None], shop.frames, 0) for c in calm[:3]]
+    for place in calm[:3]:
+        shop.watch(place, 0.6)
 
 
 def _curve(rng: Rng, frames: int, fps: float, centre: Floats, reach: Floats, pace: float) -> Floats:
@@ -185,7 +186,7 @@ def _flyer(shop: Workshop, number: int) -> None:
         a = start + spin * t / shop.fps
         poses[t, :3, :3] = about(2, a[2]) @ about(1, a[1]) @ about(0, a[0])
     shop.animate(shop.add(mesh, look, f"flyer{number}"), poses)
-    shop.subjects.append(path)
+    shop.watch(path)
 
 
 def _blob(shop: Workshop, plan: Plan, number: int) -> None:
@@ -219,7 +220,7 @@ def _blob(shop: Workshop, plan: Plan, number: int) -> None:
         f"blob{number}",
     )
     shop.deform(obj, shape)
-    shop.subjects.append(shape.mean(1))
+    shop.watch(shape.mean(1))
 
 
 def _cloth(shop: Workshop) -> None:
@@ -269,7 +270,7 @@ def _cloth(shop: Workshop) -> None:
             substeps=5,
         )
     shop.deform(shop.add(Solid(path[0], hang.faces, hang.uv, hang.slot), look, "cloth"), path)
-    shop.subjects.append(path.mean(1))
+    shop.watch(path.mean(1))
 
 
 def _ribbon(shop: Workshop) -> None:
@@ -299,7 +300,7 @@ def _ribbon(shop: Workshop) -> None:
     )
     path = np.stack([mesh.verts for mesh in shapes])
     shop.deform(obj, path)
-    shop.subjects.append(path.mean(1))
+    shop.watch(path.mean(1))
 
 
 def _posts(shop: Workshop, plan: Plan) -> None:
@@ -318,7 +319,7 @@ def _light(shop: Workshop) -> None:
     if rng.random() < 0.5:
         sky_world(paint_sky(rng, paint.colour(rng, (0.05, 0.3), (0.3, 0.6))))
         return
-    plain_world(0.3 + 0.7 * paint.colour(rng, (0.1, 0.6), (0.7, 1.0)), rng.uniform(0.25, 0.6))
+    panorama_world(paint_studio(rng), rng.uniform(0.35, 0.8))
     for k in range(int(rng.integers(2, 5))):
         angle, far = 2.1 * k + rng.uniform(0, 1), rng.uniform(2.5, 4.5)
         at = (far * np.cos(angle), far * np.sin(angle), rng.uniform(3, 5))

@@ -77,10 +77,13 @@ BREEDS: tuple[Breed, ...] = (
     Breed("deer", 1.0, 0.85, 0.19, 0.14, 0.08, 0.027, 0.45, 1.1, 0.095, 0.19, 0.16, False, 0.16, 0.2, 0.04, True, ("dots", "plain")),
 )  # fmt: skip
 
+PETS = ("dog", "hound", "terrier", "cat")
+ALL = tuple(breed.kind for breed in BREEDS)
 
-def draw_breed(rng: np.random.Generator, tallest: float = 2.0) -> Breed:
-    """A breed no taller than a height, its proportions varied a little."""
-    fitting = [breed for breed in BREEDS if breed.height <= tallest]
+
+def draw_breed(rng: np.random.Generator, kinds: tuple[str, ...]) -> Breed:
+    """One of some kinds of `BREEDS`, its proportions varied a little."""
+    fitting = [breed for breed in BREEDS if breed.kind in kinds]
     breed = fitting[rng.integers(len(fitting))]
     return replace(
         breed,

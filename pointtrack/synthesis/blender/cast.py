@@ -150,14 +150,14 @@ def cast_animals(
     shop: Workshop,
     plan: Plan,
     count: int,
-    tallest: float,
+    kinds: tuple[str, ...],
     gaits: tuple[str, ...],
     ground: Ground = level,
 ) -> None:
     """Animals that go along free ways, or stand where there is none."""
     rng, seconds = shop.rng, shop.frames / shop.fps
     for k in range(count):
-        breed = draw_breed(rng, tallest)
+        breed = draw_breed(rng, kinds)
         figure, looks = animal(rng, breed)
         gait = str(rng.choice(gaits))
         length = speed(gait, breed.height) * rng.uniform(0.85, 1.15) * seconds
@@ -230,5 +230,6 @@ def throw_toys(
         paths = poses[:, :, :3, 3]
         # Balls jump about: the camera looks at what lies between a ball and its mean place.
         calm = paths.mean(1, keepdims=True)
-        shop.subjects += list(calm + 0.35 * (paths - calm))
+        for path in calm + 0.35 * (paths - calm):
+            shop.watch(path, 0.5)
     return [body.obj for body in bodies]

@@ -15,7 +15,7 @@ from pointtrack.synthesis.blender.solids import icosphere
 from pointtrack.synthesis.blender.workshop import Workshop, straighten
 
 CLEARANCE = 0.3  # metres of free air around a camera
-CANDIDATES = 28
+CANDIDATES = 40
 RAYS = 14  # across the picture
 
 
@@ -26,6 +26,7 @@ class Judgement:
     free: float = np.inf  # least distance to anything around
     subject: float = 0.0  # share of frames in which a subject is in the picture and not hidden
     share: float = 0.0  # of the picture that shows instances
+    moving: float = 0.0  # of the picture that shows things in motion
     near: float = 0.0  # of the picture that is filled by things close by
     sky: float = 0.0
     names: frozenset[str] = frozenset()
@@ -35,7 +36,8 @@ class Judgement:
         """Larger is better; below 0 is of no use."""
         if self.free < CLEARANCE or self.subject < 0.3 or self.near > 0.45 or self.share < 0.04:
             return -1.0
-        busy = min(self.share, 0.4) * 2 + 0.05 * min(len(self.names), 12)
+        busy = min(self.share, 0.4) + 0.05 * min(len(self.names), 12)
+        busy += 6 * min(self.moving, 0.25)
         return self.subject + busy - self.near - max(self.sky - 0.45, 0) * 2
 
 
@@ -50,7 +52,7 @@ def choose_cameras(
     judged = judge(shop, shots, aspect)
     order = sorted(range(len(shots)), key=lambda i: -judged[i].score)
     # The first of several good ones by chance: always the best would make all clips alike.
-    good = [i for i in order if judged[i].score > max(0.0, judged[order[0]].score - 0.5)]
+    good = [i for i in order if judged[i].score > max(0.0, judged[order[0]].score - 0.35)]
     chosen = [int(i) for i in rng.permutation(good)[:views]] if good else []
     chosen += [i for i in order if i not in chosen][: views - len(chosen)]
     shop.notes["cameras"] = [shots[i].move for i in chosen]
@@ -58,9 +60,8 @@ def choose_cameras(
 
 
 def _weights(shop: Workshop) -> NDArray[np.float64]:
-    """Moving subjects are looked at more often."""
-    travel = np.array([np.linalg.norm(np.ptp(s, axis=0)) for s in shop.subjects])
-    weight = 0.4 + np.minimum(travel, 1.0)
+    """What is more worth looking at is looked at more often."""
+    weight = np.array(shop.weights)
     return weight / weight.sum()
 
 
@@ -114,6 +115,7 @@ def _look(
             continue
         if obj.pass_index > 0:
             result.share += weight
+            result.moving += weight * moves(obj)
             seen.add(obj.name)
         if (point - Vector(eye)).length < 0.8:
             result.near += weight
@@ -126,6 +128,12 @@ def _look(
             if not hit or (point - Vector(eye)).length > way.length - 0.45:
                 result.subject += 1 / looks
                 break
+
+
+def moves(obj: Any) -> bool:
+    """Whether an object is animated, in place or in shape."""
+    keys = getattr(obj.data, "shape_keys", None)
+    return obj.animation_data is not None or keys is not None
 
 
 def make_camera(shot: Shot, name: str) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.synthesis.blender import furniture, paint, prints
+from pointtrack.synthesis.blender.animals import PETS
 from pointtrack.synthesis.blender.camera_paths import Limits
 from pointtrack.synthesis.blender.cast import Plan, cast_animals, cast_people, throw_toys
 from pointtrack.synthesis.blender.cloth import drape, gusts
@@ -48,7 +49,7 @@ def stage_indoor(shop: Workshop, config: BlenderConfig) -> tuple[Limits, FogLaw 
     toys = throw_toys(shop, plan, [*walls, *pieces], int(rng.integers(3, 7)), 0.16)
     cast_people(shop, plan, int(rng.integers(1, 4)), config.motions)
     if rng.random() < 0.55:
-        cast_animals(shop, plan, 1, 0.7, ("walk", "trot"))
+        cast_animals(shop, plan, 1, PETS, ("walk", "trot"))
     shop.notes["toys"] = len(toys)
     margin = 0.35
     fog = add_weather(shop, config, -np.r_[room[:2] / 2, 0], np.r_[room[:2] / 2, room[2]], 0.06)
@@ -392,7 +393,7 @@ def _table_group(shop: Workshop, plan: Plan, wood: Any, cloth: Any, metal: Any) 
             place = at + (c * u - s * v, s * u + c * v, 0)
             facing = turn + (0 if sign > 0 else np.pi) + rng.uniform(-0.3, 0.3)
             made.append(shop.add(shape, [seat, wood], "chair", place, facing, smooth=False))
-    shop.subjects.append(np.repeat((at + (0, 0, 0.8))[None], shop.frames, 0))
+    shop.watch(at + (0, 0, 0.8), 0.4)
     return made
 
 
@@ -494,7 +495,7 @@ def _light(shop: Workshop, room: NDArray[np.float64]) -> None:
     day = rng.random() < 0.7
     shop.notes["light"] = "day" if day else "evening"
     if day:
-        lamp("AREA", rng.uniform(120, 260), (0.86, 0.93, 1.0), middle, (0, 0, 1.0), (w, high - low))
+        lamp("AREA", rng.uniform(90, 190), (0.86, 0.93, 1.0), middle, (0, 0, 1.0), (w, high - low))
         plain_world((0.72, 0.84, 1.0), rng.uniform(0.9, 1.4))
         if rng.random() < 0.6:
             height = rng.uniform(0.35, 0.8)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from pointtrack.errors import PointtrackError
 from pointtrack.synthesis.blender.materials import to_image
+from pointtrack.synthesis.blender.paint import Picture
 from pointtrack.synthesis.blender.skies import Sky
 from pointtrack.synthesis.blender.workshop import straighten
 
@@ -63,14 +64,21 @@ def plain_world(shade: ArrayLike, strength: float) -> None:
     background.inputs["Strength"].default_value = strength
 
 
-def sky_world(sky: Sky) -> None:
-    """A painted panorama all around, and its sun."""
+def panorama_world(panorama: Picture, strength: float) -> None:
+    """A painted panorama all around."""
     tree, background = _world()
     texture = tree.nodes.new("ShaderNodeTexEnvironment")
-    texture.image = to_image(sky.panorama, "sky")
+    texture.image = to_image(panorama, "panorama")
     tree.links.new(texture.outputs["Color"], background.inputs["Color"])
-    background.inputs["Strength"].default_value = sky.strength
-    lamp("SUN", sky.sun_power, sky.sun_colour, sky.sun * 50, size=0.02 if sky.sun_power > 2 else 0.3)
+    background.inputs["Strength"].default_value = strength
+
+
+def sky_world(sky: Sky) -> None:
+    """A painted panorama all around, and its sun."""
+    panorama_world(sky.panorama, sky.strength)
+    lamp(
+        "SUN", sky.sun_power, sky.sun_colour, sky.sun * 50, size=0.02 if sky.sun_power > 2 else 0.3
+    )
 
 
 def find_panoramas(folder: str) -> list[Path]:

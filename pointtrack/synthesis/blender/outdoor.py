@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.synthesis.blender import buildings, paint, plants, prints
+from pointtrack.synthesis.blender.animals import ALL, PETS
 from pointtrack.synthesis.blender.camera_paths import Limits
 from pointtrack.synthesis.blender.cast import Plan, cast_animals, cast_people, throw_toys
 from pointtrack.synthesis.blender.cloth import drape, gusts
@@ -65,12 +66,12 @@ def stage_outdoor(shop: Workshop, config: BlenderConfig) -> tuple[Limits, FogLaw
     plan = Plan((-7.0, -7.0), (7.0, 7.0))
     _surroundings(shop, place, ground)
     things = _things(shop, place, plan, ground)
-    throw_toys(shop, plan, [land, *things], int(rng.integers(2, 6)), 0.24, (0.4, 2.2), 1.6)
+    throw_toys(shop, plan, [land, *things], int(rng.integers(3, 7)), 0.3, (0.4, 2.2), 1.6)
     wild = place in ("farm", "wood", "desert", "meadow")
     people = int(rng.integers(0, 3)) if wild else int(rng.integers(1, 5))
     cast_people(shop, plan, people, config.motions, ground, 0.3)
     beasts = int(rng.integers(1, 4)) if wild or people == 0 else int(rng.integers(0, 3))
-    cast_animals(shop, plan, beasts, 2.0 if wild else 0.8, ("walk", "trot", "gallop"), ground)
+    cast_animals(shop, plan, beasts, ALL if wild else PETS, ("walk", "trot", "gallop"), ground)
     low, high = np.array([-40.0, -40.0, -3.0]), np.array([40.0, 40.0, 9.0])
     fog = add_weather(shop, config, low, high, 0.045)
     return Limits((-11, -11), (11, 11), (0.6, 2.8), (3.0, 6.5), (24.0, 42.0)), fog
@@ -283,7 +284,7 @@ def _thing(shop: Workshop, kind: str, plan: Plan, ground: Ground) -> list[Any]:
         )
     obj = shop.add(mesh, looks, kind, spot, turn, smooth=kind in ("rock", "barrel", "post", "log"))
     if kind in ("rock", "barrel", "crates"):
-        shop.subjects.append(np.repeat((np.array(spot) + (0, 0, 0.5))[None], shop.frames, 0))
+        shop.watch(np.array(spot) + (0, 0, 0.5), 0.3)
     return [obj]
 
 
@@ -327,4 +328,4 @@ def _washing(shop: Workshop, spot: tuple[float, float, float], turn: float, kind
         kind,
     )
     shop.deform(cloth, path)
-    shop.subjects.append(path.mean(1))
+    shop.watch(path.mean(1), 0.7)

@@ -314,7 +314,7 @@ def paving(rng: Rng) -> Picture:
 def grass(rng: Rng) -> Picture:
     """A lawn from above: strokes of many greens and some dry ones."""
     dry = rng.uniform(0, 0.8)
-    low, high = np.array([0.10, 0.19, 0.05]), np.array([0.36 + 0.2 * dry, 0.44, 0.16])
+    low, high = np.array([0.16, 0.27, 0.08]), np.array([0.44 + 0.2 * dry, 0.54, 0.22])
     patches = noise(rng, SIZE, 4, 1.1)
     image = mixed(low, high, 0.35 + 0.15 * patches)
     for _ in range(5000):
@@ -334,7 +334,7 @@ def grass(rng: Rng) -> Picture:
 
 def soil(rng: Rng) -> Picture:
     """Earth, sand or gravel with pebbles."""
-    tone = np.array([[0.36, 0.26, 0.17], [0.62, 0.52, 0.37], [0.45, 0.4, 0.36]])[rng.integers(3)]
+    tone = np.array([[0.46, 0.35, 0.24], [0.7, 0.6, 0.44], [0.52, 0.47, 0.41]])[rng.integers(3)]
     field = 0.2 * noise(rng, SIZE, 5, 0.8) + 0.16 * noise(rng, SIZE, 70, 0.3)
     image = (flat(tone) * (1 + field[..., None])).astype(np.float32)
     for _ in range(260):
@@ -349,8 +349,8 @@ def soil(rng: Rng) -> Picture:
 def foliage(rng: Rng, hue: float | None = None) -> Picture:
     """Colours of leaves with their veins and light."""
     h = rng.choice([0.2, 0.25, 0.3, 0.33, 0.1]) if hue is None else hue
-    low = np.array(colorsys.hsv_to_rgb(h, 0.8, 0.16))
-    high = np.array(colorsys.hsv_to_rgb(h - 0.04, 0.65, 0.55))
+    low = np.array(colorsys.hsv_to_rgb(h, 0.75, 0.24))
+    high = np.array(colorsys.hsv_to_rgb(h - 0.04, 0.6, 0.66))
     return grained(rng, mixed(low, high, 0.45 + 0.28 * noise(rng, SIZE, 24, 0.6)), 0.12)
 
 

@@ -57,9 +57,9 @@ def tree(rng: Rng, height: float) -> Solid:
         root = np.r_[bent[start], z[start]]
         path = root + s * way + np.array([0, 0, 0.1 * reach]) * s**2
         parts.append(with_slot(tube(path, thick * np.linspace(0.5, 0.12, 5), 6), 1))
-        size = height * rng.uniform(0.11, 0.17) * np.array([1.2, 1.2, 0.85])
-        centres.append(_crown(rng, path[-1], size, 300))
-    centres.append(_crown(rng, np.r_[bent[-1], z[-1]], height * np.array([0.17, 0.17, 0.15]), 380))
+        size = height * rng.uniform(0.14, 0.21) * np.array([1.2, 1.2, 0.85])
+        centres.append(_crown(rng, path[-1], size, 330))
+    centres.append(_crown(rng, np.r_[bent[-1], z[-1]], height * np.array([0.22, 0.22, 0.17]), 420))
     parts.append(leaves(rng, np.concatenate(centres), 0.055 * height * rng.uniform(0.7, 1.1)))
     return join(parts)
 

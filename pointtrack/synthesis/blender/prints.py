@@ -25,6 +25,14 @@ from pointtrack.synthesis.blender.paint import (
 WORDS = ("NORTH", "ATLAS", "RIVER", "LIGHT", "OCEAN", "GARDEN", "MUSIC", "STORY", "BIRDS", "MOON")
 
 
+# Letters as five rows of three dots in octal; OpenCV's own fonts differ between its versions.
+GLYPHS = dict(
+    A="25755", B="65656", C="34443", D="65556", E="74647", G="34553", H="55755", I="72227",
+    L="44447", M="57755", N="65555", O="25552", R="65655", S="34216", T="72222", U="55557",
+    V="55552", Y="55222",
+)  # fmt: skip
+
+
 def landscape(rng: Rng) -> Picture:
     """Hills under a sky with a sun."""
     colours = palette(rng, 6)
@@ -43,6 +51,17 @@ def landscape(rng: Rng) -> Picture:
         line = 0.45 + 0.13 * k + 0.06 * noise(rng, SIZE, 4 + 2 * k, 1.0)[0]
         image = np.where((y > line[None])[..., None], colours[k] * (0.9 - 0.12 * k), image)
     return grained(rng, image.astype(np.float32), 0.1)
+
+
+def write(image: Picture, word: str, at: tuple[int, int], height: int, ink: list[float]) -> None:
+    """Print a word of `GLYPHS` into a picture, its upper left corner at (x, y)."""
+    dot = height // 5
+    for k, letter in enumerate(word):
+        for row, bits in enumerate(GLYPHS[letter]):
+            for column in range(3):
+                if int(bits) & (4 >> column):
+                    x, y = at[0] + (4 * k + column) * dot, at[1] + row * dot
+                    image[y : y + dot, x : x + dot] = ink
 
 
 def painting(rng: Rng) -> Picture:
@@ -67,7 +86,7 @@ def poster(rng: Rng) -> Picture:
     image = flat(colours[rng.choice([0, 4])])
     ink = (colours[4] if image[0, 0].sum() < 1.5 else colours[0] * 0.5).tolist()
     word = str(rng.choice(WORDS))
-    cv2.putText(image, word, (24, 120), cv2.FONT_HERSHEY_TRIPLEX, 3.2, ink, 9, cv2.LINE_AA)
+    write(image, word, (30, 40), 80, ink)
     shape = outline(str(rng.choice(["disc", "star", "square"])), 130, rng.uniform(0, 6)) + (
         256,
         290,

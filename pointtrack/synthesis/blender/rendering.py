@@ -18,6 +18,7 @@ import bpy
 from pointtrack.synthesis.blender.config import BlenderConfig
 from pointtrack.synthesis.blender.passes import FrameMaps, read_exr
 from pointtrack.synthesis.blender.recipes import Recipe
+from pointtrack.synthesis.blender.surfaces import is_air
 
 
 def prepare(config: BlenderConfig, seed: int, threads: int) -> None:
@@ -38,8 +39,12 @@ def prepare(config: BlenderConfig, seed: int, threads: int) -> None:
 
 
 def prepare_maps() -> None:
-    """From now on `render_maps`: one sample through each pixel's centre, at an instant."""
+    """From now on `render_maps`: one sample through each pixel's centre, at an instant.
+
+    Fog and smoke are taken away: a path that is scattered in them tells of no surface.
+    """
     scene = bpy.context.scene
+    _show_air(False)
     cycles, layer = scene.cycles, scene.view_layers[0]
     scene.render.use_motion_blur = False
     scene.render.film_transparent = True
@@ -68,6 +73,7 @@ def render_maps(camera: Any, frame: int, temporary: Path) -> FrameMaps:
 def prepare_pictures(config: BlenderConfig, recipe: Recipe) -> None:
     """From now on `render_picture`: light, denoising, and the effects of the recipe."""
     scene = bpy.context.scene
+    _show_air(True)
     cycles, layer = scene.cycles, scene.view_layers[0]
     for name in ("z", "normal", "position", "vector", "object_index"):
         setattr(layer, f"use_pass_{name}", False)
@@ -100,6 +106,12 @@ def render_picture(camera: Any, frame: int, stops: float, target: Path) -> None:
     finally:
         view.exposure = base
     temporary.replace(target)
+
+
+def _show_air(shown: bool) -> None:
+    for own in bpy.context.scene.objects:
+        if own.type == "MESH" and is_air(own):
+            own.hide_render = not shown
 
 
 def _render(camera: Any, frame: int, target: Path) -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.synthesis.blender.paint import Picture, Rng, noise
+from pointtrack.synthesis.blender.paint import Picture, Rng, colour, mixed, noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +36,10 @@ def paint_sky(rng: Rng, ground: NDArray[np.float64]) -> Sky:
     """A clear, cloudy, overcast or evening sky above a ground of a mean colour (3,)."""
     kind = str(rng.choice(["clear", "cloudy", "overcast", "evening"], p=[0.25, 0.35, 0.2, 0.2]))
     zenith, horizon, cloud, sun, power, strength, height = {
-        "clear": ((0.22, 0.42, 0.74), (0.72, 0.82, 0.92), 0.15, (1, 0.95, 0.86), 3.6, 0.75, 50),
-        "cloudy": ((0.26, 0.45, 0.72), (0.76, 0.83, 0.9), 0.75, (1, 0.95, 0.88), 2.8, 0.8, 45),
+        "clear": ((0.22, 0.42, 0.74), (0.72, 0.82, 0.92), 0.15, (1, 0.95, 0.86), 4.0, 0.9, 50),
+        "cloudy": ((0.26, 0.45, 0.72), (0.76, 0.83, 0.9), 0.75, (1, 0.95, 0.88), 3.2, 0.95, 45),
         "overcast": ((0.66, 0.7, 0.74), (0.86, 0.88, 0.9), 0.5, (0.95, 0.97, 1), 1.3, 1.35, 60),
-        "evening": ((0.25, 0.3, 0.55), (0.95, 0.68, 0.45), 0.5, (1, 0.68, 0.4), 3.0, 0.65, 16),
+        "evening": ((0.25, 0.3, 0.55), (0.95, 0.68, 0.45), 0.5, (1, 0.72, 0.46), 4.2, 1.05, 24),
     }[kind]
     rows = 512
     up = np.sin(np.linspace(np.pi / 2, -np.pi / 2, rows))[:, None, None]
@@ -58,6 +58,19 @@ def paint_sky(rng: Rng, ground: NDArray[np.float64]) -> Sky:
         ]
     )
     return Sky(kind, image.astype(np.float32), direction, sun, power, strength)
+
+
+def paint_studio(rng: Rng) -> Picture:
+    """A backdrop of two colours with soft blotches, bright panels above."""
+    rows = 256
+    low, high = colour(rng, (0.1, 0.8), (0.1, 0.8)), colour(rng, (0.1, 0.7), (0.4, 1.0))
+    up = np.repeat(np.linspace(1, 0, rows)[:, None], 2 * rows, 1).astype(np.float32)
+    field = cv2.resize(noise(rng, 256, 3, 1.4), (2 * rows, rows))
+    image = mixed(low, high, np.clip(0.5 + 1.4 * (up - 0.5), 0, 1) + 0.22 * field)
+    for _ in range(int(rng.integers(1, 5))):
+        x, y = int(rng.integers(2 * rows)), int(rng.integers(10, 90))
+        cv2.rectangle(image, (x, y), (x + int(rng.integers(20, 80)), y + 25), (1.0, 1.0, 1.0), -1)
+    return image
 
 
 def _clouds(

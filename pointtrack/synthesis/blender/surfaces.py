@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-_VOLUMES = "volume"  # objects whose name begins so hold air, not surfaces
 _WITH_SURFACE = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 
 
@@ -120,6 +119,20 @@ def _meets_box(eye: FloatArray, ways: FloatArray, surface: Surface) -> NDArray[n
     return (leave >= enter) & (leave >= 0)
 
 
+def is_air(own: Any) -> bool:
+    """Whether an object holds fog or smoke only, and has no surface that light meets."""
+    outputs = [
+        node
+        for slot in own.material_slots
+        if slot.material is not None and slot.material.node_tree is not None
+        for node in slot.material.node_tree.nodes
+        if node.type == "OUTPUT_MATERIAL" and node.is_active_output
+    ]
+    return bool(outputs) and all(
+        node.inputs["Volume"].is_linked and not node.inputs["Surface"].is_linked for node in outputs
+    )
+
+
 def _evaluate() -> Iterator[tuple[str, Surface]]:
     graph = bpy.context.evaluated_depsgraph_get()
     for thing in graph.object_instances:
@@ -127,7 +140,7 @@ def _evaluate() -> Iterator[tuple[str, Surface]]:
         own = evaluated.original
         if evaluated.type not in _WITH_SURFACE or own.hide_render or not own.visible_camera:
             continue
-        if own.name.startswith(_VOLUMES) or not thing.show_self:
+        if is_air(own) or not thing.show_self:
             continue
         name = own.name
         if thing.is_instance:

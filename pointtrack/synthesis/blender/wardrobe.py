@@ -75,5 +75,5 @@ def perform(shop: Workshop, figure: Figure, looks: list[Any], motion: Motion, na
     obj = shop.add(figure.mesh, looks, name)
     shop.deform(obj, skin(figure.rig, figure.mesh.verts, figure.weights, motion))
     middle = motion.heads[:, 2] * 0.6 + motion.heads[:, 0] * 0.4
-    shop.subjects.append(middle)
+    shop.watch(middle, 3.0)
     return obj

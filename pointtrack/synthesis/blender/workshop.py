@@ -26,8 +26,8 @@ class Workshop:
         Length of the clip.
     tracked
         Instance number to its objects; `backdrop`: what carries tracks but is no instance.
-    subjects
-        What the camera should look at: positions ``(T, 3)``, one a thing.
+    subjects, weights
+        What the camera should look at: positions ``(T, 3)``, one a thing, and how much so.
     notes
         What was staged, for the manifest.
     """
@@ -38,6 +38,7 @@ class Workshop:
     tracked: dict[int, list[Any]] = field(default_factory=dict)
     backdrop: list[Any] = field(default_factory=list)
     subjects: list[NDArray[np.float64]] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=lambda: {"cast": []})
 
     def add(
@@ -67,6 +68,11 @@ class Workshop:
         bpy.context.scene.collection.objects.link(obj)
         self.enlist(obj, instance)
         return obj
+
+    def watch(self, path: NDArray[np.float64], weight: float = 1.0) -> None:
+        """Let the camera look at something: its places ``(T, 3)``, or one place ``(3,)``."""
+        self.subjects.append(np.broadcast_to(np.asarray(path, float), (self.frames, 3)))
+        self.weights.append(weight)
 
     def enlist(self, obj: Any, instance: int | None) -> None:
         """Give an object its instance number and write it into the books."""
