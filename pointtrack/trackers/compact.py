@@ -21,7 +21,7 @@ CARD = ModelCard(
     summary="small causal network: local correlation, recurrent state, search when lost",
     paper="this project",
     task="online",
-    parameters=2_750_442,
+    parameters=2_752_244,
     weights_licence="Apache-2.0",
 )
 

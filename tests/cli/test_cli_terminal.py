@@ -140,7 +140,7 @@ def test_completion_script_for_bash(place: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("pointtrack tr", ["track"]),
+        ("pointtrack tr", ["track", "train"]),
         ("pointtrack track --model st", ["static"]),
     ],
 )

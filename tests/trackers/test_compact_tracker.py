@@ -83,11 +83,13 @@ def test_a_session_takes_points_up_removes_and_corrects_them(tracker: pt.Tracker
         assert session.step(SCENE.frames[4]).ids.tolist() == []
 
 
-def test_positions_scale_with_the_video(tracker: pt.Tracker) -> None:
+def test_positions_scale_with_the_video() -> None:
+    tracker = pt.load("compact", "random", working=55)  # 64 x 48 stays, and the double is halved
     double = SCENE.frames.repeat(2, axis=1).repeat(2, axis=2)
     small = tracker.track(SCENE.frames, on_frame(POINTS, 0))
     large = tracker.track(double, on_frame(POINTS * 2 + 0.5, 0))
-    np.testing.assert_allclose(large.xy, small.xy * 2 + 0.5, atol=0.1)
+    np.testing.assert_allclose(large.xy, small.xy * 2 + 0.5, atol=0.05)
+    np.testing.assert_allclose(large.confidence, small.confidence, atol=0.01)
 
 
 def test_weights_come_from_a_file_that_tells_its_sizes(tmp_path: Path) -> None:

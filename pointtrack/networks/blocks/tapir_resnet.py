@@ -143,13 +143,20 @@ def encode_frames(
     One frame at a time: what an encoder makes on its way is then small enough for the cache.
     Returns what the encoder returns, each ``(B, T, h, w, C)``.
     """
-    frames = video.shape[1]
+    frames = (_resized(frame, size) for frame in video.unbind(1))  # B 3 H W
+    if torch.is_grad_enabled():
+        together = zip(*map(encoder, frames), strict=True)
+        return tuple(torch.stack(maps, dim=1) for maps in together)
     made: list[Tensor] = []
-    for number, frame in enumerate(video.unbind(1)):  # B 3 H W
-        if frame.shape[-2:] != size:
-            frame = F.interpolate(frame, size, mode="bilinear", align_corners=False)
-        maps = encoder(frame)
-        made = made or [grid.new_empty(len(grid), frames, *grid.shape[1:]) for grid in maps]
-        for grid, whole in zip(maps, made, strict=True):
+    for number, maps in enumerate(map(encoder, frames)):
+        # Each frame goes to its place at once: a list of them beside their stack is twice as much.
+        made = made or [m.new_empty(len(m), video.shape[1], *m.shape[1:]) for m in maps]
+        for whole, grid in zip(made, maps, strict=True):
             whole[:, number] = grid
     return tuple(made)
+
+
+def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:
+    if frame.shape[-2:] == size:
+        return frame
+    return F.interpolate(frame, size, mode="bilinear", align_corners=False)

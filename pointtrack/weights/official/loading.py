@@ -63,18 +63,34 @@ def load_official(network: nn.Module, variant: str, tensors: Mapping[str, Any]) 
         When a tensor is missing, is not known, or has another shape; the message names it. The
         network is then unchanged.
     """
+    network.load_state_dict(_cooked(network, variant, tensors), strict=True)
+    return network
+
+
+def fits(network: nn.Module, variant: str, tensors: Mapping[str, Any]) -> bool:
+    """Whether `load_official` would take these tensors; nothing is loaded or computed.
+
+    ``network`` may lie on PyTorch's device ``"meta"``, where it takes no time to make.
+    """
+    try:
+        empty = {name: torch.empty(value.shape, device="meta") for name, value in tensors.items()}
+        _cooked(network, variant, empty)
+    except WeightsError:
+        return False
+    return True
+
+
+def _cooked(network: nn.Module, variant: str, tensors: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Our state dict, from tensors under their official names."""
     if variant not in _MODULES:
         raise PointtrackError(f"there are no official weights known for {variant!r}")
     module = import_module(f"pointtrack.weights.official.{_MODULES[variant]}")
     recipes: Recipes = _kind_of_recipes(module, tensors)(network, variant)
     _refuse_unknown(variant, recipes, tensors)
-    wanted = network.state_dict()
-    state = {
+    return {
         ours: _cook(variant, recipes.tensors[ours], tensors, place)
-        for ours, place in wanted.items()
+        for ours, place in network.state_dict().items()
     }
-    network.load_state_dict(state, strict=True)
-    return network
 
 
 def _kind_of_recipes(module: ModuleType, tensors: Mapping[str, Any]) -> Callable[..., Recipes]:
