@@ -8,8 +8,9 @@ overlap. Only one window of frames is held at a time.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,14 @@ from pointtrack.video import Video
 from pointtrack.weights import ModelCard
 
 
+# Positions (M, S, 2), visibility (M, S), confidence (M, S)
+ClipAnswer = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]
+
+
 class ClipMethod(Protocol):
     """A method that sees all frames of a clip at once."""
 
-    def track_clip(
-        self, frames: NDArray[np.uint8], txy: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+    def track_clip(self, frames: NDArray[np.uint8], txy: NDArray[np.float32]) -> ClipAnswer:
         """Follow points through a clip, to the frames before their query too.
 
         Parameters
@@ -43,6 +46,13 @@ class ClipMethod(Protocol):
             Positions ``(M, S, 2)``, visibility ``(M, S)``, confidence ``(M, S)``.
         """
         ...
+
+
+class WindowedClip(NamedTuple):
+    """A video, as a method wants to see windows of it."""
+
+    read: Callable[[range], Any]
+    track: Callable[[Any, NDArray[np.float32]], ClipAnswer]
 
 
 class WindowedTracker(Tracker):
@@ -97,30 +107,27 @@ class WindowedTracker(Tracker):
             until, last = 0 if both_ways else int(t[needed].min()), int(t[needed].max())
             back_spans = [s for s in spans if s.start <= last and s.stop > until][::-1]
         tick = Ticker(progress, sum(map(len, [*ahead_spans, *back_spans])))
-        ahead = self._sweep(video, queries, ahead_spans, 1, np.ones(len(t), bool), tick)
-        back = self._sweep(video, queries, back_spans, -1, needed, tick)
-        result = blend(_latest(ahead, queries, 1), _latest(back, queries, -1), queries)
-        if not both_ways:
-            before = np.arange(len(video)) < t[queries.first()][:, None]
-            result.xy[before], result.visible[before] = np.nan, False
-            result.confidence[before] = 0
-        for row, (frame, point) in enumerate(zip(t, queries.point, strict=True)):
-            result.xy[point, frame] = queries.xy[row]
-            result.visible[point, frame], result.confidence[point, frame] = True, 1
-        return result
+        clip = self._clip(video)
+        paths = [Paths.empty(len(t), len(video)) for _ in range(2)]
+        self._sweep(clip, queries, ahead_spans, 1, np.ones(len(t), bool), tick, paths[0])
+        self._sweep(clip, queries, back_spans, -1, needed, tick, paths[1])
+        return joined(paths[0], paths[1], queries, both_ways)
+
+    def _clip(self, video: Video) -> WindowedClip:
+        """The video as the method is given it."""
+        return WindowedClip(_Frames(video).read, self._method.track_clip)
 
     def _sweep(
         self,
-        video: Video,
+        clip: WindowedClip,
         queries: Queries,
         spans: list[range],
         direction: int,
         rows: Flags,
         tick: Ticker,
-    ) -> Paths:
-        """Answer window after window; one row an observation."""
-        paths = Paths.empty(len(queries.txy), len(video))
-        held = _Frames(video)
+        paths: Paths,
+    ) -> None:
+        """Answer window after window; one row of ``paths`` an observation."""
         for span in spans:
             asked = queries.txy.copy()
             inside = rows & (queries.t >= span.start) & (queries.t < span.stop)
@@ -132,10 +139,9 @@ class WindowedTracker(Tracker):
             chosen = np.flatnonzero(inside | carried)
             if len(chosen):
                 local = asked[chosen] - np.array([span.start, 0, 0], np.float32)
-                answer = self._method.track_clip(held.read(span), local)
+                answer = clip.track(clip.read(span), local)
                 _fade_in(paths, chosen, span, answer, direction)
             tick(len(span))
-        return paths
 
 
 class WindowedSession(Session):
@@ -145,11 +151,19 @@ class WindowedSession(Session):
     def __init__(self, method: ClipMethod, live: int, keep: bool):
         super().__init__(keep)
         self._method = method
-        self._frames: deque[NDArray[np.uint8]] = deque(maxlen=live)
+        self._frames: deque[Any] = deque(maxlen=live)
         self._asked = np.empty((0, 3), np.float32)  # K (t, x, y), t counted over the session
 
+    def _see(self, frame: NDArray[np.uint8]) -> Any:
+        """What is kept of a frame."""
+        return frame.copy()
+
+    def _answer(self, txy: NDArray[np.float32]) -> ClipAnswer:
+        """Ask the method about the frames that are kept."""
+        return self._method.track_clip(np.stack(list(self._frames)), txy)
+
     def _start(self, frame: NDArray[np.uint8]) -> None:
-        self._frames.append(frame.copy())
+        self._frames.append(self._see(frame))
 
     def _begin(self, xy: Points) -> None:
         rows = np.column_stack([np.full(len(xy), self.frame), xy]).astype(np.float32)
@@ -159,12 +173,12 @@ class WindowedSession(Session):
         self._asked = self._asked[rows]
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
-        self._frames.append(frame.copy())
+        self._frames.append(self._see(frame))
         if len(self._asked) == 0:
             return self._now
         begin = self.frame - len(self._frames) + 1
         local = self._asked - np.array([begin, 0, 0], np.float32)
-        xy, visible, confidence = self._method.track_clip(np.stack(list(self._frames)), local)
+        xy, visible, confidence = self._answer(local)
         if len(self._frames) == self._frames.maxlen:
             # The oldest frame is about to go: ask for its points where they are seen last.
             rows = np.flatnonzero(local[:, 0] < 1)
@@ -175,6 +189,19 @@ class WindowedSession(Session):
         # A copy, so that the rest of the answer can go.
         now = xy[:, -1].astype(np.float32)
         return now, visible[:, -1].astype(bool), confidence[:, -1].astype(np.float32)
+
+
+def joined(ahead: Paths, back: Paths, queries: Queries, both_ways: bool) -> Paths:
+    """Tracks of points, from those of observations followed forwards and backwards."""
+    result = blend(_latest(ahead, queries, 1), _latest(back, queries, -1), queries)
+    if not both_ways:
+        before = np.arange(result.xy.shape[1]) < queries.t[queries.first()][:, None]
+        result.xy[before], result.visible[before] = np.nan, False
+        result.confidence[before] = 0
+    for row, (frame, point) in enumerate(zip(queries.t, queries.point, strict=True)):
+        result.xy[point, frame] = queries.xy[row]
+        result.visible[point, frame], result.confidence[point, frame] = True, 1
+    return result
 
 
 def windows(frames: int, window: int, overlap: int) -> list[range]:
@@ -226,7 +253,7 @@ def _fade_in(
     paths: Paths,
     rows: NDArray[np.int64],
     span: range,
-    answer: tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]],
+    answer: ClipAnswer,
     direction: int,
 ) -> None:
     """Write a window's answer, cross-fading with what is already there."""

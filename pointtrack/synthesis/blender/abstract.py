@@ -59,13 +59,14 @@ def stage_abstract(shop: Workshop, config: BlenderConfig) -> tuple[Limits, FogLa
     return Limits((-6.5, -6.5), (6.5, 6.5), (0.5, 3.2), (2.5, 4.6), (26.0, 40.0)), fog
 
 
-def _anything(rng: Rng, repeats: float, shine: bool = True) -> Any:
+def _anything(shop: Workshop, repeats: float, shine: bool = True) -> Any:
     """A material of any pattern and finish; now and then of one colour only."""
+    rng = shop.rng
     metallic = 0.85 if shine and rng.random() < 0.12 else 0.0
     roughness = rng.uniform(0.15, 0.9)
     if rng.random() < 0.1:
         return plain(paint.colour(rng, (0.3, 0.9), (0.3, 0.95)), roughness, metallic)
-    picture = paint.ANYTHING[rng.integers(len(paint.ANYTHING))](rng)
+    picture = shop.texture()
     return textured(picture, repeats, roughness, metallic, rng.choice([0.0, 0.004]))
 
 
@@ -74,12 +75,12 @@ def _set(shop: Workshop) -> Any:
     rng = shop.rng
     floor = shop.add(
         moved(box((24, 24, 0.5)), (0, 0, -0.5)),
-        _anything(rng, rng.uniform(0.3, 0.7), False),
+        _anything(shop, rng.uniform(0.3, 0.7), False),
         "floor",
         instance=0,
     )
     if rng.random() < 0.5:
-        look = _anything(rng, rng.uniform(0.25, 0.6), False)
+        look = _anything(shop, rng.uniform(0.25, 0.6), False)
         turn, far = rng.uniform(0, 6.3), 7.5
         for k in range(int(rng.integers(1, 4))):
             angle = turn + k * np.pi / 2
@@ -106,7 +107,7 @@ def _blocks(shop: Workshop, plan: Plan, count: int) -> list[Any]:
         made.append(
             shop.add(
                 mesh,
-                _anything(rng, rng.uniform(0.8, 1.6)),
+                _anything(shop, rng.uniform(0.8, 1.6)),
                 f"block{k}",
                 (*at, 0),
                 rng.uniform(0, 6.3),
@@ -165,11 +166,11 @@ def _flyer(shop: Workshop, number: int) -> None:
     elif kind == 2:
         angle = np.linspace(0, 2 * np.pi, 33)
         ring = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1) * size / 2
-        mesh, look = tube(ring, size * 0.11, 14), _anything(rng, 1.2 / size)
+        mesh, look = tube(ring, size * 0.11, 14), _anything(shop, 1.2 / size)
     else:
         mesh, look = (
             moved(box(np.full(3, size * 0.8), 0.04), (0, 0, -size * 0.4)),
-            _anything(rng, 1.0 / size),
+            _anything(shop, 1.0 / size),
         )
     path = _curve(
         rng,
@@ -216,7 +217,7 @@ def _blob(shop: Workshop, plan: Plan, number: int) -> None:
     mesh = solid(verts * sides, faces)
     obj = shop.add(
         Solid(shape[0], mesh.faces, mesh.uv, mesh.slot),
-        _anything(rng, rng.uniform(0.8, 1.8), False),
+        _anything(shop, rng.uniform(0.8, 1.8), False),
         f"blob{number}",
     )
     shop.deform(obj, shape)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.synthesis.blender import paint, prints
+from pointtrack.synthesis.blender import prints
 from pointtrack.synthesis.blender.animal_gaits import move, speed, stand
 from pointtrack.synthesis.blender.animals import draw_breed
 from pointtrack.synthesis.blender.footfalls import Ground, Way, level, way_through
 from pointtrack.synthesis.blender.gaits import GESTURES, gesture, leg_length, walk
 from pointtrack.synthesis.blender.materials import textured
+from pointtrack.synthesis.blender.models import find_files, load_model
 from pointtrack.synthesis.blender.people import draw_build
 from pointtrack.synthesis.blender.physics import Thrown, simulate
+from pointtrack.synthesis.blender.retarget import perform_capture
 from pointtrack.synthesis.blender.solids import ball, box, cylinder, lump
 from pointtrack.synthesis.blender.wardrobe import animal, perform, person
 from pointtrack.synthesis.blender.workshop import Workshop
@@ -107,13 +108,11 @@ def cast_people(
 ) -> None:
     """People who walk, run or stand and gesture; with `motions`, moved by motion capture."""
     rng, seconds = shop.rng, shop.frames / shop.fps
-    files = sorted(Path(motions).rglob("*.bvh")) if motions else []
+    files = find_files(motions, (".bvh",), "motion capture") if motions else []
     for k in range(count):
         figure, looks = person(rng, draw_build(rng))
         rig, legs = figure.rig, leg_length(figure.rig)
         if files:
-            from pointtrack.synthesis.blender.retarget import perform_capture
-
             at = plan.spot(rng, 0.5)
             if at is None:
                 continue
@@ -181,12 +180,18 @@ def cast_animals(
 def toy(shop: Workshop, size: float, name: str) -> tuple[Any, str]:
     """A ball, box, drum or lump of about a size, about its own middle; and its collision shape."""
     rng = shop.rng
+    if shop.models and rng.random() < 0.5:
+        path = shop.models[rng.integers(len(shop.models))]
+        model = load_model(path, size * rng.uniform(0.9, 1.4))
+        model.name = f"{name} {path.stem}"
+        shop.enlist(model, None)
+        return model, "CONVEX_HULL"
     kind = rng.integers(5)
     if kind < 2:
         look = textured(prints.ball_print(rng), 1.0, rng.uniform(0.2, 0.8))
         return shop.add(ball(size / 2), look, f"{name} ball"), "SPHERE"
     look = textured(
-        paint.ANYTHING[rng.integers(len(paint.ANYTHING))](rng), rng.uniform(0.5, 1.2) / size, rng.uniform(0.2, 0.9), rng.choice([0, 0, 0, 0.7])
+        shop.texture(), rng.uniform(0.5, 1.2) / size, rng.uniform(0.2, 0.9), rng.choice([0, 0, 0, 0.7])
     )  # fmt: skip
     if kind == 2:
         sides = size * rng.uniform(0.5, 1.1, 3)

@@ -17,7 +17,7 @@ from pointtrack.synthesis.blender.passes import STEEPEST, FrameMaps
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_STRAIGHT = 0.01
+_STRAIGHT = 0.004  # at most; then interpolation is off by less than 0.2 %
 
 
 @dataclass(frozen=True)

@@ -30,22 +30,31 @@ class Judgement:
     near: float = 0.0  # of the picture that is filled by things close by
     sky: float = 0.0
     names: frozenset[str] = frozenset()
+    actors: frozenset[str] = frozenset()  # those of the names that move
 
     @property
     def score(self) -> float:
         """Larger is better; below 0 is of no use."""
-        if self.free < CLEARANCE or self.subject < 0.3 or self.near > 0.45 or self.share < 0.04:
+        if self.free < CLEARANCE or self.subject < 0.3 or self.near > 0.25 or self.share < 0.04:
             return -1.0
         busy = min(self.share, 0.4) + 0.05 * min(len(self.names), 12)
-        busy += 6 * min(self.moving, 0.25)
+        busy += 6 * min(self.moving, 0.25) + 0.15 * min(len(self.actors), 5)
         return self.subject + busy - self.near - max(self.sky - 0.45, 0) * 2
 
 
 def choose_cameras(
-    shop: Workshop, views: int, limits: Limits, aspect: float, rng: np.random.Generator
+    shop: Workshop,
+    views: int,
+    limits: Limits,
+    aspect: float,
+    rng: np.random.Generator,
+    defocus: float = 0.0,
 ) -> list[Any]:
-    """`views` animated cameras that see a subject, touch nothing and differ from each other."""
-    shots = []
+    """`views` animated cameras that see a subject, touch nothing and differ from each other.
+
+    `defocus` is the chance of a lens so open that only the subject is sharp.
+    """
+    shots: list[Shot] = []
     for _ in range(CANDIDATES + 8 * (views - 1)):
         subject = shop.subjects[rng.choice(len(shop.subjects), p=_weights(shop))]
         shots.append(draw_shot(rng, shop.frames, shop.fps, subject, limits))
@@ -56,7 +65,23 @@ def choose_cameras(
     chosen = [int(i) for i in rng.permutation(good)[:views]] if good else []
     chosen += [i for i in order if i not in chosen][: views - len(chosen)]
     shop.notes["cameras"] = [shots[i].move for i in chosen]
-    return [make_camera(shots[i], f"view{k}") for k, i in enumerate(chosen)]
+    cameras = [make_camera(shots[i], f"view{k}") for k, i in enumerate(chosen)]
+    if rng.random() < defocus:
+        stop = float(rng.uniform(0.7, 2.0))
+        shop.notes["aperture"] = stop
+        for camera, i in zip(cameras, chosen, strict=True):
+            _focus(camera, shots[i], stop)
+    return cameras
+
+
+def _focus(camera: Any, shot: Shot, stop: float) -> None:
+    """Open the lens, and focus on what it looks at."""
+    lens = camera.data.dof
+    lens.use_dof, lens.aperture_fstop = True, stop
+    for frame, far in enumerate(np.linalg.norm(shot.look - shot.eye, axis=1)):
+        lens.focus_distance = float(far)
+        lens.keyframe_insert("focus_distance", frame=frame)
+    straighten(camera.data)
 
 
 def _weights(shop: Workshop) -> NDArray[np.float64]:
@@ -87,6 +112,7 @@ def judge(shop: Workshop, shots: list[Shot], aspect: float) -> list[Judgement]:
             _look(scene, graph, shop, shot, frame, aspect, result, seen, len(frames))
     for result, seen in zip(results, names, strict=True):
         result.names = frozenset(seen)
+        result.actors = frozenset(n for n in seen if moves(scene.objects[n]))
     return results
 
 
@@ -104,6 +130,7 @@ def _look(
     """Add what one frame of a candidate shows to its judgement."""
     eye = shot.eye[frame]
     axes = np.array(Vector(shot.look[frame] - eye).to_track_quat("-Z", "Y").to_matrix())
+    close = max(0.7, 0.3 * float(np.linalg.norm(shot.look[frame] - eye)))
     half = 18.0 / shot.lens
     columns, rows = np.meshgrid(np.linspace(-1, 1, RAYS), np.linspace(-1, 1, RAYS) / aspect)
     ways = np.stack([columns * half, rows * half, np.full(columns.shape, -1.0)], -1) @ axes.T
@@ -117,7 +144,7 @@ def _look(
             result.share += weight
             result.moving += weight * moves(obj)
             seen.add(obj.name)
-        if (point - Vector(eye)).length < 0.8:
+        if (point - Vector(eye)).length < close:
             result.near += weight
     for subject in shop.subjects:
         local = (subject[frame] - eye) @ axes

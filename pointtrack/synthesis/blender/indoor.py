@@ -157,7 +157,7 @@ def _fabric(rng: Rng) -> Any:
 
 def _furnish(shop: Workshop, room: NDArray[np.float64], plan: Plan) -> list[Any]:
     """Pieces along the walls, a group in the middle, a rug."""
-    rng, (x, y, z) = shop.rng, room
+    rng = shop.rng
     wood, cloth = _finish(rng), _fabric(rng)
     metal = plain(paint.colour(rng, (0.0, 0.3), (0.1, 0.7)), 0.3, 0.8)
     made: list[Any] = []
@@ -333,7 +333,7 @@ def _clutter(
         place = at + (c * u - s * v, s * u + c * v, 0)
         kind = rng.integers(5)
         look: Any = textured(
-            paint.ANYTHING[rng.integers(len(paint.ANYTHING))](rng), 4, rng.uniform(0.2, 0.8)
+            shop.texture(), 4, rng.uniform(0.2, 0.8)
         )
         size = min(width / count * 0.8, 0.22)
         if kind == 0:
@@ -407,7 +407,7 @@ def _pile(shop: Workshop, plan: Plan) -> list[Any]:
         post = cylinder(rng.uniform(0.05, 0.11), 2.45, 20)
         return [
             shop.add(
-                post, textured(paint.ANYTHING[rng.integers(12)](rng), 1.2, 0.5), "post", (*at, 0)
+                post, textured(shop.texture(), 1.2, 0.5), "post", (*at, 0)
             )
         ]
     parts, z = [], 0.0
@@ -420,7 +420,7 @@ def _pile(shop: Workshop, plan: Plan) -> list[Any]:
             )
         )
         z += high
-    looks = [textured(paint.ANYTHING[rng.integers(12)](rng), 2.0, 0.7) for _ in parts]
+    looks = [textured(shop.texture(), 2.0, 0.7) for _ in parts]
     return [shop.add(join(parts), looks, "boxes", (*at, 0), rng.uniform(0, 6))]
 
 
@@ -511,7 +511,7 @@ def _light(shop: Workshop, room: NDArray[np.float64]) -> None:
     warm = np.array([1.0, rng.uniform(0.75, 0.95), rng.uniform(0.5, 0.9)])
     fill = lamp(
         "AREA",
-        rng.uniform(35, 70) * (1 if day else 2.2),
+        rng.uniform(35, 70) * (1 if day else 2.8),
         warm,
         (*rng.uniform(-0.8, 0.8, 2), z - 0.06),
         (0, 0, 0),

@@ -10,7 +10,6 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import ArrayLike
 
-from pointtrack.errors import PointtrackError
 from pointtrack.synthesis.blender.materials import to_image
 from pointtrack.synthesis.blender.paint import Picture
 from pointtrack.synthesis.blender.skies import Sky
@@ -79,20 +78,6 @@ def sky_world(sky: Sky) -> None:
     lamp(
         "SUN", sky.sun_power, sky.sun_colour, sky.sun * 50, size=0.02 if sky.sun_power > 2 else 0.3
     )
-
-
-def find_panoramas(folder: str) -> list[Path]:
-    """The .hdr and .exr files of a folder, by name.
-
-    Raises
-    ------
-    PointtrackError
-        When there is none.
-    """
-    found = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in PANORAMAS)
-    if not found:
-        raise PointtrackError(f"{folder} holds no panorama ({' or '.join(PANORAMAS)})")
-    return found
 
 
 def file_world(path: Path, turn: float, strength: float = 1.0) -> None:

@@ -15,8 +15,9 @@ from pointtrack.synthesis.blender.cloth import drape, gusts
 from pointtrack.synthesis.blender.config import BlenderConfig
 from pointtrack.synthesis.blender.fog import FogLaw
 from pointtrack.synthesis.blender.footfalls import Ground
-from pointtrack.synthesis.blender.lighting import file_world, find_panoramas, sky_world
+from pointtrack.synthesis.blender.lighting import PANORAMAS, file_world, sky_world
 from pointtrack.synthesis.blender.materials import plain, textured
+from pointtrack.synthesis.blender.models import find_files
 from pointtrack.synthesis.blender.skies import paint_sky
 from pointtrack.synthesis.blender.solids import Solid, box, cylinder, join, moved, sheet, with_slot
 from pointtrack.synthesis.blender.weather import add_weather
@@ -29,7 +30,7 @@ GROUNDS = {
     "park": (paint.grass, 0.45),
     "street": (paint.asphalt, 0.35),
     "farm": (paint.soil, 0.5),
-    "wood": (paint.soil, 0.5),
+    "wood": (paint.litter, 0.5),
     "desert": (paint.soil, 0.3),
 }
 
@@ -55,7 +56,7 @@ def stage_outdoor(shop: Workshop, config: BlenderConfig) -> tuple[Limits, FogLaw
     ground = relief(rng, 0.0 if place == "street" else rng.uniform(0.03, 0.22))
     land, tone = _land(shop, place, ground)
     if config.hdris:
-        files = find_panoramas(config.hdris)
+        files = find_files(config.hdris, PANORAMAS, "panorama")
         path = files[rng.integers(len(files))]
         file_world(path, rng.uniform(0, 6.3))
         shop.notes["sky"] = path.name
@@ -74,7 +75,7 @@ def stage_outdoor(shop: Workshop, config: BlenderConfig) -> tuple[Limits, FogLaw
     cast_animals(shop, plan, beasts, ALL if wild else PETS, ("walk", "trot", "gallop"), ground)
     low, high = np.array([-40.0, -40.0, -3.0]), np.array([40.0, 40.0, 9.0])
     fog = add_weather(shop, config, low, high, 0.045)
-    return Limits((-11, -11), (11, 11), (0.6, 2.8), (3.0, 6.5), (24.0, 42.0)), fog
+    return Limits((-11, -11), (11, 11), (0.6, 2.8), (2.7, 5.4), (26.0, 46.0)), fog
 
 
 def _land(shop: Workshop, place: str, ground: Ground) -> tuple[Any, NDArray[np.float64]]:
@@ -95,7 +96,7 @@ def _land(shop: Workshop, place: str, ground: Ground) -> tuple[Any, NDArray[np.f
         mesh.slot[np.abs(centres[:, 1]) > 3.4] = 1
     elif rng.random() < 0.5:
         mesh.slot[np.abs(centres[:, 1] - wander) < 0.8] = 1
-    looks = [textured(picture, scale, 0.95, bump=0.02), textured(second, 0.5, 0.9, bump=0.015)]
+    looks = [textured(picture, scale, 0.95, bump=0.012), textured(second, 0.5, 0.9, bump=0.015)]
     land = shop.add(mesh, looks, "ground", instance=0)
     return land, picture.reshape(-1, 3).mean(0).astype(float)
 
@@ -200,7 +201,6 @@ def _thing(shop: Workshop, kind: str, plan: Plan, ground: Ground) -> list[Any]:
     wide = 2 * radius
     plan.taken.append((at, np.array([wide, 0.4 if kind in ("fence", "line") else wide]) / 2, turn))
     spot = _at(ground, *at)
-    anything = paint.ANYTHING[rng.integers(len(paint.ANYTHING))]
     wood = textured(paint.wood(rng, 1), 1.0, 0.8, bump=0.003)
     iron = plain(paint.colour(rng, (0.0, 0.5), (0.08, 0.5)), 0.4, 0.6)
     if kind == "tree":
@@ -257,7 +257,7 @@ def _thing(shop: Workshop, kind: str, plan: Plan, ground: Ground) -> list[Any]:
     elif kind == "barrel":
         mesh, looks = (
             buildings.barrel(rng, rng.uniform(0.7, 1.0)),
-            [textured(anything(rng), 1.0, 0.6), iron],
+            [textured(shop.texture(), 1.0, 0.6), iron],
         )
     elif kind == "log":
         mesh, looks = (
@@ -280,7 +280,7 @@ def _thing(shop: Workshop, kind: str, plan: Plan, ground: Ground) -> list[Any]:
             )
         mesh, looks = (
             join(parts),
-            [textured(paint.ANYTHING[rng.integers(12)](rng), 1.5, 0.7) for _ in parts],
+            [textured(shop.texture(), 1.5, 0.7) for _ in parts],
         )
     obj = shop.add(mesh, looks, kind, spot, turn, smooth=kind in ("rock", "barrel", "post", "log"))
     if kind in ("rock", "barrel", "crates"):

@@ -335,7 +335,7 @@ def grass(rng: Rng) -> Picture:
 def soil(rng: Rng) -> Picture:
     """Earth, sand or gravel with pebbles."""
     tone = np.array([[0.46, 0.35, 0.24], [0.7, 0.6, 0.44], [0.52, 0.47, 0.41]])[rng.integers(3)]
-    field = 0.2 * noise(rng, SIZE, 5, 0.8) + 0.16 * noise(rng, SIZE, 70, 0.3)
+    field = 0.09 * noise(rng, SIZE, 5, 0.8) + 0.15 * noise(rng, SIZE, 70, 0.3)
     image = (flat(tone) * (1 + field[..., None])).astype(np.float32)
     for _ in range(260):
         centre, r = rng.uniform(0, SIZE, 2), rng.gamma(1.6, 2) + 1
@@ -344,6 +344,19 @@ def soil(rng: Rng) -> Picture:
         cv2.fillPoly(image, [(pebble + 1.5).astype(np.int32)], (tone * 0.4).tolist(), cv2.LINE_AA)
         cv2.fillPoly(image, [pebble.astype(np.int32)], shade, cv2.LINE_AA)
     return np.clip(image, 0.01, 1)
+
+
+def litter(rng: Rng) -> Picture:
+    """A forest's floor: earth under fallen leaves and moss."""
+    image = mixed(np.array([0.3, 0.23, 0.15]), np.array([0.26, 0.33, 0.12]), 0.5 * noise(rng, SIZE, 4))
+    for _ in range(900):
+        tone = np.array([0.5, 0.34, 0.17]) * rng.uniform(0.5, 1.25) * rng.uniform(0.85, 1.15, 3)
+        leaf = outline("disc", rng.uniform(4, 9), 0) * (1, rng.uniform(0.3, 0.6))
+        turn = rng.uniform(0, 6.3)
+        spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        place = leaf @ spin.T + rng.uniform(0, SIZE, 2)
+        cv2.fillPoly(image, [place.astype(np.int32)], tone.tolist(), cv2.LINE_AA)
+    return grained(rng, image, 0.12)
 
 
 def foliage(rng: Rng, hue: float | None = None) -> Picture:

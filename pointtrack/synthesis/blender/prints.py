@@ -27,10 +27,12 @@ WORDS = ("NORTH", "ATLAS", "RIVER", "LIGHT", "OCEAN", "GARDEN", "MUSIC", "STORY"
 
 # Letters as five rows of three dots in octal; OpenCV's own fonts differ between its versions.
 GLYPHS = dict(
-    A="25755", B="65656", C="34443", D="65556", E="74647", G="34553", H="55755", I="72227",
-    L="44447", M="57755", N="65555", O="25552", R="65655", S="34216", T="72222", U="55557",
-    V="55552", Y="55222",
-)  # fmt: skip
+    pair.split(":")
+    for pair in (
+        "A:25755 B:65656 C:34443 D:65556 E:74647 G:34553 H:55755 I:72227 L:44447 "
+        "M:57755 N:65555 O:25552 R:65655 S:34216 T:72222 U:55557 V:55552 Y:55222"
+    ).split()
+)
 
 
 def landscape(rng: Rng) -> Picture:

@@ -46,6 +46,8 @@ class Job:
         Which are tried, one after the other, until the tracks of one agree with the render.
     rejected
         Those that did not, with the reasons.
+    crashes
+        How often its worker ended without a word.
     """
 
     name: str
@@ -146,9 +148,7 @@ def produce(
     folder = make_folder(out)
     others = _recall(folder / MANIFEST, jobs)
     missing = [job for job in jobs if not is_written(folder, job)]
-    production = _Production(folder, jobs, missing, command, workers, progress)
-    production.others = others
-    production.run()
+    _Production(folder, jobs, missing, others, command, workers, progress).run()
     return len(missing)
 
 
@@ -160,11 +160,12 @@ class _Production:
         folder: Path,
         jobs: Sequence[Job],
         missing: Sequence[Job],
+        others: list[dict[str, Any]],
         command: Sequence[str],
         workers: int,
         progress: Callable[[int, int], None] | None,
     ):
-        self._folder, self._jobs, self._missing = folder, jobs, missing
+        self._folder, self._jobs, self._missing, self._others = folder, jobs, missing, others
         self._command, self._workers = command, workers
         self._threads = max(1, _cores() // min(workers, max(len(missing), 1)))
         self._said: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
@@ -172,7 +173,7 @@ class _Production:
         self._verdicts: dict[int, dict[str, Any]] = {}
         self._progress = progress
         self._rendered = [0] * len(missing)
-        self.others: list[dict[str, Any]] = []  # entries of the manifest that are kept
+        self._failed: dict[str, str] = {}  # a clip's name: why it cannot be made
         self._there = sum(job.pictures for job in jobs) - sum(job.pictures for job in missing)
 
     def run(self) -> None:
@@ -196,6 +197,9 @@ class _Production:
         finally:
             for worker in self._running.values():
                 worker.stop()
+        if self._failed:
+            first, *more = self._failed.values()
+            raise PointtrackError(first + (f"; nor can {len(more)} others" if more else ""))
 
     def _start(self, key: int) -> None:
         job = self._missing[key]
@@ -210,7 +214,7 @@ class _Production:
         self._running[key] = worker
 
     def _finish(self, key: int, status: int) -> bool:
-        """Whether the clip is there; otherwise it is to be tried again."""
+        """Whether the clip is done with; otherwise it is to be tried again."""
         job, verdict = self._missing[key], self._verdicts.pop(key, {})
         log = _log(self._folder, job)
         if "error" in verdict:
@@ -219,7 +223,7 @@ class _Production:
             job.rejected.append({"seed": job.seed, "reasons": verdict["rejected"]})
             if len(job.rejected) == len(job.seeds):
                 reasons = "; ".join(map(str, verdict["rejected"]))
-                raise PointtrackError(f"{job.name} cannot be made: {reasons}")
+                return self._fail(job, f"{job.name} cannot be made: {reasons}")
             self._note()
             return False
         if "done" in verdict and is_written(self._folder, job):
@@ -228,12 +232,19 @@ class _Production:
             self._report()
             return True
         job.crashes += 1
-        if job.crashes >= _CRASHES:
-            raise PointtrackError(
-                f"the worker of {job.name} (seed {job.seed}) ended with status {status}; "
-                f"what it said is in {log}"
-            )
-        return False
+        if job.crashes < _CRASHES:
+            return False
+        return self._fail(
+            job,
+            f"{job.name} cannot be made: its worker (seed {job.seed}) ended with status {status} "
+            f"and these words: {log}",
+        )
+
+    def _fail(self, job: Job, sentence: str) -> bool:
+        """Go on with the other clips, and complain in the end."""
+        self._failed[job.name] = sentence
+        self._note()
+        return True
 
     def _report(self) -> None:
         if self._progress is not None:
@@ -250,8 +261,9 @@ class _Production:
                 "rejected": job.rejected,
             }
             for job in self._jobs
+            if job.name not in self._failed
         ]
-        clips = sorted([*clips, *self.others], key=lambda clip: str(clip["name"]))
+        clips = sorted([*clips, *self._others], key=lambda clip: str(clip["name"]))
         text = json.dumps({"generator": "blender", "clips": clips}, indent=2)
         with atomic_path(self._folder / MANIFEST) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from pointtrack.synthesis.blender.config import BlenderConfig
 from pointtrack.synthesis.blender.filming import choose_cameras
 from pointtrack.synthesis.blender.fog import FogLaw
 from pointtrack.synthesis.blender.indoor import stage_indoor
+from pointtrack.synthesis.blender.models import MODELS, PICTURES, find_files
 from pointtrack.synthesis.blender.outdoor import stage_outdoor
 from pointtrack.synthesis.blender.workshop import Workshop
 
@@ -55,9 +56,13 @@ def stage(config: BlenderConfig, seed: int) -> Staged:
     scene.render.fps = config.fps
     content, lens = (np.random.default_rng((seed, k)) for k in range(2))
     shop = Workshop(content, config.frames, config.fps)
+    if config.textures:
+        shop.pictures = find_files(config.textures, PICTURES, "picture")
+    if config.meshes:
+        shop.models = find_files(config.meshes, MODELS, "model")
     limits, fog = STAGES[config.preset](shop, config)
     aspect = config.size[0] / config.size[1]
-    cameras = choose_cameras(shop, config.views, limits, aspect, lens)
+    cameras = choose_cameras(shop, config.views, limits, aspect, lens, config.depth_of_field)
     scene.camera = cameras[0]
     scene.frame_set(0)
     shop.notes["preset"] = config.preset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -11,6 +12,9 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import ArrayLike, NDArray
 
+from pointtrack.synthesis.blender import paint
+from pointtrack.synthesis.blender.models import load_picture
+from pointtrack.synthesis.blender.paint import Picture
 from pointtrack.synthesis.blender.solids import Solid
 
 
@@ -30,6 +34,8 @@ class Workshop:
         What the camera should look at: positions ``(T, 3)``, one a thing, and how much so.
     notes
         What was staged, for the manifest.
+    pictures, models
+        The user's files; half of all textures and of all toys are taken from them.
     """
 
     rng: np.random.Generator
@@ -40,6 +46,14 @@ class Workshop:
     subjects: list[NDArray[np.float64]] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=lambda: {"cast": []})
+    pictures: list[Path] = field(default_factory=list)
+    models: list[Path] = field(default_factory=list)
+
+    def texture(self) -> Picture:
+        """Any texture, of the user's or painted."""
+        if self.pictures and self.rng.random() < 0.5:
+            return load_picture(self.pictures[self.rng.integers(len(self.pictures))])
+        return paint.ANYTHING[self.rng.integers(len(paint.ANYTHING))](self.rng)
 
     def add(
         self,

@@ -156,4 +156,4 @@ def test_packing(tmp_path: Path) -> None:
 def test_the_command_names_every_preset_store_and_chance() -> None:
     assert synth_blender.PRESETS == tuple(PRESETS)
     assert synth_blender.STORES == IMAGES
-    assert synth_blender.CHANCES == CHANCES
+    assert tuple(synth_blender.CHANCES) == CHANCES

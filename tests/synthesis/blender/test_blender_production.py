@@ -93,12 +93,14 @@ def test_a_rejected_seed_is_listed_and_the_next_one_tried(
     assert contents(tmp_path / "set") == before
 
 
-def test_a_clip_that_no_seed_makes_is_an_error(
+def test_a_clip_that_no_seed_makes_is_an_error_after_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mishaps(monkeypatch, tmp_path, clip_000000=["reject"] * 9)
     with pytest.raises(PointtrackError, match="clip_000000 cannot be made: its tracks are off"):
-        produce(tmp_path / "set", plan(1, 7, [CONFIG]), COMMAND)
+        produce(tmp_path / "set", plan(2, 7, [CONFIG]), COMMAND)
+    assert [clip["name"] for clip in manifest(tmp_path / "set")] == ["clip_000001"]
+    assert (tmp_path / "set" / "clip_000001").is_dir()
 
 
 def test_a_crash_is_tried_again_and_two_are_an_error(
@@ -108,7 +110,7 @@ def test_a_crash_is_tried_again_and_two_are_an_error(
     assert produce(tmp_path / "set", plan(1, 7, [CONFIG]), COMMAND) == 1
     assert sorted(p.name for p in (tmp_path / "set").iterdir()) == ["clip_000000", "manifest.json"]
     mishaps(monkeypatch, tmp_path, clip_000000=["crash", "crash"])
-    with pytest.raises(PointtrackError, match="ended with status -6; what it said is in") as told:
+    with pytest.raises(PointtrackError, match="ended with status -6 and these words: ") as told:
         produce(tmp_path / "bad", plan(1, 7, [CONFIG]), COMMAND)
     log = Path(str(told.value).rpartition(" ")[2])
     assert log.read_text().count("Blender talks") == 2

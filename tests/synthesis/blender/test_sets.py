@@ -149,7 +149,9 @@ def test_cloth_hangs_from_its_pins_and_hardly_stretches():
 
 def test_cloth_comes_to_rest_on_the_floor():
     flat = solids.sheet((0.9, 0.9), (9, 9))
-    path = drape(flat.verts + np.array([0, 0, 0.1]), (10, 10), np.zeros(100, bool), 12, 24, 0, floor=0.0)
+    path = drape(
+        flat.verts + np.array([0, 0, 0.1]), (10, 10), np.zeros(100, bool), 12, 24, 0, floor=0.0
+    )
     assert path[..., 2].min() >= -1e-9
     assert path[-1, :, 2].max() < 0.02
 
