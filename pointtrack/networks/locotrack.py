@@ -209,8 +209,9 @@ class LocoTrack(nn.Module):
 
     def _match(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
         """Cost volumes ``(B, n, h, w)`` to positions in cells of stride 4, and logits."""
-        eighth = F.interpolate(eighth, quarter.shape[-2:], mode="bilinear", align_corners=False)
-        both = torch.stack([eighth, quarter], dim=-1)  # B n h w 2
+        pictures = eighth.flatten(0, 1)[:, None]  # B*n 1 h w
+        pictures = F.interpolate(pictures, quarter.shape[2:], mode="bilinear", align_corners=False)
+        both = torch.stack([pictures[:, 0].view_as(quarter), quarter], dim=-1)  # B n h w 2
         cells = both.flatten(2, 3)
         extremes = [cells.mean(2), cells.amax(2), cells.amin(2)]  # B n 2
         heat = self.heatmap(both.flatten(0, 1))[..., 0]
@@ -233,7 +234,7 @@ class LocoTrack(nn.Module):
         """
         step = max(1, PORTION // start.tracks.shape[2])
         parts = []
-        for first in range(0, start.tracks.shape[1], step):
+        for first in range(0, max(1, start.tracks.shape[1]), step):
             part = slice(first, first + step)
             parts.append(self._refine(maps, of_points(points, part), of_points(start, part)))
         return [joined(same) for same in zip(*parts, strict=True)]

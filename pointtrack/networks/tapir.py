@@ -208,7 +208,7 @@ class Tapir(nn.Module):
         grids += pyramid(grids[1], 1 + self.pooled)[1:]  # F h w C
         step = max(1, PORTION // start.tracks.shape[2])
         parts = []
-        for first in range(0, start.tracks.shape[1], step):
+        for first in range(0, max(1, start.tracks.shape[1]), step):
             part = slice(first, first + step)
             given = None if states is None else [of_points(state, part, 2) for state in states]
             parts.append(

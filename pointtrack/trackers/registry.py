@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pointtrack.errors import PointtrackError, WeightsError
@@ -14,6 +14,7 @@ from pointtrack.trackers.compact import CompactTracker
 from pointtrack.trackers.flow_chain import FlowChainTracker
 from pointtrack.trackers.klt import KltTracker
 from pointtrack.trackers.mft import MftTracker
+from pointtrack.trackers.neural.catalog import FLOW_NETWORKS, NETWORKS, flow_network
 from pointtrack.trackers.particle_video import ParticleVideoTracker
 from pointtrack.trackers.static import StaticTracker
 from pointtrack.weights import ModelCard
@@ -33,8 +34,12 @@ _CLASSICAL: dict[str, type[Tracker]] = {
 
 # What these learn from comes as `weights`, and they run on a device in a precision.
 _LEARNED: dict[str, type[Tracker]] = {CompactTracker.card.name: CompactTracker}
-_MODELS = {**_CLASSICAL, **_LEARNED}
-_GIVEN = ("self", "weights", "device", "precision")
+_OWN = {**_CLASSICAL, **_LEARNED}
+_CARDS: dict[str, ModelCard] = {
+    **{name: kind.card for name, kind in _OWN.items()},
+    **{name: card for name, (card, _) in NETWORKS.items()},
+}
+_GIVEN = ("self", "card", "weights", "device", "precision")
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -42,7 +47,7 @@ _PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 def models() -> list[ModelCard]:
     """The cards of all models, in the order they are best introduced in."""
-    return [kind.card for kind in _MODELS.values()]
+    return list(_CARDS.values())
 
 
 def load(
@@ -59,8 +64,10 @@ def load(
     name
         A model's name; `models` lists them.
     weights
-        For models that learn: a path, a mapping of tensors, ``"bundled"``, ``"official"`` or
-        ``"random"``. Models without weights take None.
+        For models that learn: a path, a mapping of tensors under their official names,
+        ``"official"`` (downloaded once into ``POINTTRACK_CACHE``; ``"official:baseline"`` where
+        there are several) or ``"random"``. Models without weights take None, but for ``mft``
+        and ``flow_chain`` with a flow network (``flow="raft_large"``): the weights are its.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) or ``"mps"``.
     precision
@@ -75,23 +82,30 @@ def load(
     WeightsError
         When weights are given to a model that has none.
     """
-    if name not in _MODELS:
-        raise PointtrackError(_unknown("model", name, list(_MODELS)))
+    if name not in _CARDS:
+        raise PointtrackError(_unknown("model", name, list(_CARDS)))
     if device.partition(":")[0] not in _DEVICES:
         raise PointtrackError(_unknown("device", device, list(_DEVICES)))
     if precision not in _PRECISIONS:
         raise PointtrackError(_unknown("precision", precision, list(_PRECISIONS)))
-    if weights is not None and name in _CLASSICAL:
+    flow = options.get("flow")
+    networked = name in _CLASSICAL and isinstance(flow, str) and flow in FLOW_NETWORKS
+    if weights is not None and name in _CLASSICAL and not networked:
         raise WeightsError(f"{name} learns nothing and takes no weights, found {weights!r}")
-    kind = _MODELS[name]
-    known = _options(kind)
+    make: Callable[..., Tracker] = _OWN[name] if name in _OWN else NETWORKS[name][1]
+    known = _options(make)
     for option in options:
         if option not in known:
             raise PointtrackError(_unknown(f"option of {name}", option, list(known)))
         _check_type(name, known[option], options[option])
-    if name in _LEARNED:
-        options = {"weights": weights, "device": device, "precision": precision, **options}
-    return kind(**options)
+    given = {"weights": weights, "device": device, "precision": precision}
+    if networked:
+        options["flow"] = flow_network(str(flow), weights, device, precision)
+    elif name in NETWORKS:
+        return make(NETWORKS[name][0], **given, **options)
+    elif name in _LEARNED:
+        return make(**given, **options)
+    return make(**options)
 
 
 def _check_type(model: str, parameter: inspect.Parameter, value: Any) -> None:
@@ -106,8 +120,9 @@ def _check_type(model: str, parameter: inspect.Parameter, value: Any) -> None:
         )
 
 
-def _options(kind: type[Tracker]) -> dict[str, inspect.Parameter]:
-    known = inspect.signature(kind).parameters if "__init__" in vars(kind) else {}
+def _options(make: Callable[..., Tracker]) -> dict[str, inspect.Parameter]:
+    bare = isinstance(make, type) and "__init__" not in vars(make)
+    known = {} if bare else inspect.signature(make).parameters
     return {name: one for name, one in known.items() if name not in _GIVEN}
 
 

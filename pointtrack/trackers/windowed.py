@@ -22,7 +22,6 @@ from pointtrack.trackers.session import Estimate, Flags, Points, Session
 from pointtrack.video import Video
 from pointtrack.weights import ModelCard
 
-
 # Positions (M, S, 2), visibility (M, S), confidence (M, S)
 ClipAnswer = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]
 

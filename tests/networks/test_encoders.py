@@ -65,6 +65,18 @@ def test_training_inference_and_chunks_agree(encoder: nn.Module, monkeypatch) ->
     torch.testing.assert_close(single, whole, rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("always", [True, False])
+def test_fusing_small_stages_early_is_resizing_and_convolving(always: bool, monkeypatch) -> None:
+    if always:  # all but the large ones, which the convolution must take
+        monkeypatch.setattr(encoders, "_cheaper_small", lambda stage, *_: stage.shape[2] < 9)
+    layer = nn.Conv2d(12, 5, 3, padding=1)
+    sizes, size = ((17, 23), (9, 12), (4, 5), (1, 3)), (9, 12)
+    stages = [torch.randn(2, 3, *each) for each in sizes]
+    whole = [F.interpolate(s, size, mode="bilinear", align_corners=True) for s in stages]
+    found = encoders._fuse(stages, size, layer)
+    torch.testing.assert_close(found, layer(torch.cat(whole, dim=1)), rtol=0, atol=1e-5)
+
+
 def test_a_flat_picture_stays_finite() -> None:
     with torch.inference_mode():
         assert PointEncoder(4)(torch.full((1, 3, 64, 64), 0.3)).isfinite().all()

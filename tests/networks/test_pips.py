@@ -65,7 +65,7 @@ def test_time_block_pads_new_channels_on_both_sides() -> None:
     block = TimeBlock(2, 4, opens=True)
     torch.nn.init.zeros_(block.second.weight)
     torch.nn.init.zeros_(block.second.bias)
-    x = torch.randn(1, 2, 5)
+    x = torch.randn(1, 2, 1, 5)
     found = block(x)
     torch.testing.assert_close(found[:, 1:3], x)
     assert (found[:, [0, 3]] == 0).all()

@@ -175,11 +175,66 @@ class PointEncoder(nn.Module):
 
     def _encode(self, frames: Tensor) -> Tensor:
         size = (frames.shape[2] // self.stride, frames.shape[3] // self.stride)
-        stages = [
-            F.interpolate(stage, size, mode="bilinear", align_corners=True)
-            for stage in self.trunk(frames)
-        ]
-        return _last(self.head(instance_norm_relu(self.fuse(torch.cat(stages, dim=1)))))
+        fused = instance_norm_relu(_fuse(self.trunk(frames), size, self.fuse))
+        maps = fused.permute(0, 2, 3, 1)  # a 1 x 1 convolution is a matrix product
+        return F.linear(maps, self.head.weight.flatten(1), self.head.bias)
+
+
+def _fuse(stages: list[Tensor], size: tuple[int, int], layer: nn.Conv2d) -> Tensor:
+    """Resize maps ``(F, C, h, w)`` to ``size``, join their channels, and convolve 3 x 3.
+
+    Resizing and convolution are both linear. Where a stage is so small that it is cheaper, its
+    channels are multiplied by the nine matrices of the kernel first, and enlarged then.
+    """
+    large, weights, fused = [], [], None
+    shares = layer.weight.split([stage.shape[1] for stage in stages], dim=1)
+    for stage, weight in zip(stages, shares, strict=True):
+        if _cheaper_small(stage, size, layer.out_channels):
+            share = _enlarged(stage, size, weight)
+            fused = share if fused is None else fused.add_(share)
+        else:
+            large.append(
+                F.interpolate(stage, size, mode="bilinear", align_corners=True)
+                if stage.shape[2:] != size
+                else stage
+            )
+            weights.append(weight)
+    direct = F.conv2d(torch.cat(large, dim=1), torch.cat(weights, dim=1), layer.bias, padding=1)
+    return direct if fused is None else direct.add_(fused)
+
+
+def _cheaper_small(stage: Tensor, size: tuple[int, int], outputs: int) -> bool:
+    """Whether `_enlarged` multiplies much less than a convolution at the full size does."""
+    _, channels, height, width = stage.shape
+    small, large = height * width, size[0] * size[1]
+    products = 9 * outputs * channels * small  # the kernel's matrices
+    products += 9 * outputs * small * size[1]  # to the full width
+    products += 3 * outputs * height * large  # to the full height
+    return products < 0.7 * 9 * outputs * channels * large
+
+
+def _enlarged(stage: Tensor, size: tuple[int, int], weight: Tensor) -> Tensor:
+    """The convolution by ``weight (O, C, 3, 3)`` of a stage enlarged to ``size``."""
+    frames, channels, height, width = stage.shape
+    outputs = len(weight)
+    # The kernel's columns vary slowest, so that pixels and columns of a row form one axis.
+    matrices = weight.permute(3, 2, 0, 1).reshape(-1, channels)  # kx*ky*O C
+    products = F.linear(stage.permute(0, 2, 3, 1), matrices)  # F h w kx*ky*O
+    products = products.view(frames * height, width * 3, 3 * outputs)
+    wide = _shifted(width, size[1], stage) @ products  # F*h W ky*O
+    wide = wide.view(frames, height, size[1], 3, outputs).transpose(2, 3)  # F h ky W O
+    full = _shifted(height, size[0], stage) @ wide.reshape(frames, height * 3, size[1] * outputs)
+    return full.view(frames, *size, outputs).permute(0, 3, 1, 2)
+
+
+def _shifted(small: int, large: int, like: Tensor) -> Tensor:
+    """Enlarging of a line, and the three shifts of a kernel: ``(large, small * 3)``.
+
+    Entry ``(i, 3 j + k)`` is the share of pixel j in what lies at ``i + k - 1``; zero beyond.
+    """
+    eye = torch.eye(small, dtype=like.dtype, device=like.device)[None]
+    enlarged = F.interpolate(eye, large, mode="linear", align_corners=True)[0]  # small large
+    return F.pad(enlarged, (1, 1)).unfold(1, large, 1).permute(2, 0, 1).reshape(large, -1)
 
 
 def _last(maps: Tensor) -> Tensor:

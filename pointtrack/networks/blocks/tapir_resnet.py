@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from pointtrack.networks.blocks import winograd
 
-FAST_CHANNELS = 128  # from here on Winograd's convolution is the faster one
+FAST_CHANNELS = 64  # from here on Winograd's convolution is the faster one
 FAST_TILE = 4
 
 

@@ -67,15 +67,162 @@ class Breed:
 BREEDS: tuple[Breed, ...] = (
     Breed("dog", 0.56, coats=("plain", "patches", "saddle", "dots")),
     Breed("hound", 0.62, 1.0, 0.2, 0.14, 0.09, 0.036, 0.4, 0.7, 0.105, 0.25, 0.16, True, 0.6, 0.7),
-    Breed("terrier", 0.32, 1.15, 0.27, 0.22, 0.12, 0.065, 0.26, 0.9, 0.18, 0.2, 0.16, False, 0.4, 1.1, 0.05),
-    Breed("cat", 0.29, 1.25, 0.23, 0.17, 0.095, 0.046, 0.2, 0.6, 0.155, 0.09, 0.14, False, 1.0, 0.5, 0.04, coats=("tabby", "plain", "patches")),
-    Breed("leopard", 0.72, 1.3, 0.22, 0.17, 0.1, 0.05, 0.25, 0.4, 0.13, 0.12, 0.07, False, 1.0, 0.0, 0.035, coats=("rosettes", "stripes")),
-    Breed("fox", 0.4, 1.15, 0.2, 0.16, 0.085, 0.04, 0.25, 0.6, 0.13, 0.2, 0.15, False, 0.85, -0.3, 0.085, coats=("saddle", "plain")),
-    Breed("horse", 1.55, 0.85, 0.21, 0.165, 0.095, 0.035, 0.5, 0.95, 0.105, 0.27, 0.1, False, 0.55, -1.0, 0.05, True, ("plain", "patches", "stripes", "dots")),
-    Breed("cow", 1.35, 1.0, 0.27, 0.21, 0.1, 0.042, 0.35, 0.35, 0.13, 0.25, 0.13, True, 0.6, -1.3, 0.022, True, ("patches", "plain")),
-    Breed("sheep", 0.7, 0.9, 0.3, 0.26, 0.1, 0.045, 0.28, 0.7, 0.13, 0.2, 0.14, True, 0.25, -0.9, 0.05, True, ("wool",)),
-    Breed("deer", 1.0, 0.85, 0.19, 0.14, 0.08, 0.027, 0.45, 1.1, 0.095, 0.19, 0.16, False, 0.16, 0.2, 0.04, True, ("dots", "plain")),
-)  # fmt: skip
+    Breed(
+        "terrier",
+        0.32,
+        1.15,
+        0.27,
+        0.22,
+        0.12,
+        0.065,
+        0.26,
+        0.9,
+        0.18,
+        0.2,
+        0.16,
+        False,
+        0.4,
+        1.1,
+        0.05,
+    ),
+    Breed(
+        "cat",
+        0.29,
+        1.25,
+        0.23,
+        0.17,
+        0.095,
+        0.046,
+        0.2,
+        0.6,
+        0.155,
+        0.09,
+        0.14,
+        False,
+        1.0,
+        0.5,
+        0.04,
+        coats=("tabby", "plain", "patches"),
+    ),
+    Breed(
+        "leopard",
+        0.72,
+        1.3,
+        0.22,
+        0.17,
+        0.1,
+        0.05,
+        0.25,
+        0.4,
+        0.13,
+        0.12,
+        0.07,
+        False,
+        1.0,
+        0.0,
+        0.035,
+        coats=("rosettes", "stripes"),
+    ),
+    Breed(
+        "fox",
+        0.4,
+        1.15,
+        0.2,
+        0.16,
+        0.085,
+        0.04,
+        0.25,
+        0.6,
+        0.13,
+        0.2,
+        0.15,
+        False,
+        0.85,
+        -0.3,
+        0.085,
+        coats=("saddle", "plain"),
+    ),
+    Breed(
+        "horse",
+        1.55,
+        0.85,
+        0.21,
+        0.165,
+        0.095,
+        0.035,
+        0.5,
+        0.95,
+        0.105,
+        0.27,
+        0.1,
+        False,
+        0.55,
+        -1.0,
+        0.05,
+        True,
+        ("plain", "patches", "stripes", "dots"),
+    ),
+    Breed(
+        "cow",
+        1.35,
+        1.0,
+        0.27,
+        0.21,
+        0.1,
+        0.042,
+        0.35,
+        0.35,
+        0.13,
+        0.25,
+        0.13,
+        True,
+        0.6,
+        -1.3,
+        0.022,
+        True,
+        ("patches", "plain"),
+    ),
+    Breed(
+        "sheep",
+        0.7,
+        0.9,
+        0.3,
+        0.26,
+        0.1,
+        0.045,
+        0.28,
+        0.7,
+        0.13,
+        0.2,
+        0.14,
+        True,
+        0.25,
+        -0.9,
+        0.05,
+        True,
+        ("wool",),
+    ),
+    Breed(
+        "deer",
+        1.0,
+        0.85,
+        0.19,
+        0.14,
+        0.08,
+        0.027,
+        0.45,
+        1.1,
+        0.095,
+        0.19,
+        0.16,
+        False,
+        0.16,
+        0.2,
+        0.04,
+        True,
+        ("dots", "plain"),
+    ),
+)
 
 PETS = ("dog", "hound", "terrier", "cat")
 ALL = tuple(breed.kind for breed in BREEDS)
@@ -106,8 +253,13 @@ def animal_rig(breed: Breed) -> Skeleton:
         ("spine", "hips", np.array([0, -0.2 * half, top]), np.array([0, 0.45 * half, top])),
         ("chest", "spine", np.array([0, 0.45 * half, top]), np.array([0, half + 0.08 * h, top])),
         ("neck", "chest", np.array([0, half + 0.08 * h, top + 0.06 * h]), poll),
-        ("head", "neck", poll, poll + np.array([0, 0.85 * breed.head + 0.78 * breed.snout, -0.3 * breed.snout]) * h),
-    ]  # fmt: skip
+        (
+            "head",
+            "neck",
+            poll,
+            poll + np.array([0, 0.85 * breed.head + 0.78 * breed.snout, -0.3 * breed.snout]) * h,
+        ),
+    ]
     root = np.array([0, -half - 0.16 * h, top + 0.05 * h])
     way = np.array([0, -np.cos(breed.tail_angle), np.sin(breed.tail_angle)]) * breed.tail * h / 3
     for k in range(3):
@@ -153,12 +305,39 @@ def animal_limbs(breed: Breed, rig: Skeleton) -> list[Limb]:
 
     limbs = [
         Limb("hips", (0, -half, top), (0, -0.3 * half, top), 0.92 * deep, 0.88 * deep, flat),
-        Limb("spine", (0, -0.3 * half, top), (0, 0.4 * half, top - 0.04 * h), 0.86 * deep, 0.98 * deep, flat),
-        Limb("chest", (0, 0.4 * half, top - 0.04 * h), (0, half + 0.04 * h, top), deep, 0.9 * deep, flat),
+        Limb(
+            "spine",
+            (0, -0.3 * half, top),
+            (0, 0.4 * half, top - 0.04 * h),
+            0.86 * deep,
+            0.98 * deep,
+            flat,
+        ),
+        Limb(
+            "chest",
+            (0, 0.4 * half, top - 0.04 * h),
+            (0, half + 0.04 * h, top),
+            deep,
+            0.9 * deep,
+            flat,
+        ),
         along("neck", 0.62 * breed.deep + 0.02, max(0.62 * breed.head, 0.06), -0.1),
-        Limb("head", tuple(rig.head[rig["head"]] + (0, 0.01, 0)), tuple(rig.head[rig["head"]] + (0, 0.25 * breed.head * h, 0)), breed.head * h, 0.92 * breed.head * h, (0.86, 1, 0.95)),
-        Limb("head", tuple(rig.head[rig["head"]] + np.array([0, 0.5 * breed.head, -0.02]) * h), tuple(rig.tail[rig["head"]]), 0.7 * breed.head * h, 0.5 * breed.head * h),
-    ]  # fmt: skip
+        Limb(
+            "head",
+            tuple(rig.head[rig["head"]] + (0, 0.01, 0)),
+            tuple(rig.head[rig["head"]] + (0, 0.25 * breed.head * h, 0)),
+            breed.head * h,
+            0.92 * breed.head * h,
+            (0.86, 1, 0.95),
+        ),
+        Limb(
+            "head",
+            tuple(rig.head[rig["head"]] + np.array([0, 0.5 * breed.head, -0.02]) * h),
+            tuple(rig.tail[rig["head"]]),
+            0.7 * breed.head * h,
+            0.5 * breed.head * h,
+        ),
+    ]
     for k in range(3):
         thick = breed.bushy * (1.0, 1.15, 1.0)[k]
         limbs.append(along(f"tail{k}", thick, breed.bushy * (1.15, 1.0, 0.4)[k]))
@@ -171,7 +350,16 @@ def animal_limbs(breed: Breed, rig: Skeleton) -> list[Limb]:
         ]
         paw = rig.head[rig[f"paw.{leg}"]]
         size = breed.thin * h * (1.12 if breed.hoofed else 1.25)
-        limbs.append(Limb(f"paw.{leg}", (paw[0], paw[1], size * 0.8), (paw[0], paw[1] + 0.05 * h, size * 0.8), size, size * 0.9, (1.1, 1, 0.8)))  # fmt: skip
+        limbs.append(
+            Limb(
+                f"paw.{leg}",
+                (paw[0], paw[1], size * 0.8),
+                (paw[0], paw[1] + 0.05 * h, size * 0.8),
+                size,
+                size * 0.9,
+                (1.1, 1, 0.8),
+            )
+        )
     return limbs + _ears(breed, rig)
 
 
@@ -195,7 +383,16 @@ def _ears(breed: Breed, rig: Skeleton) -> list[Limb]:
             limbs.append(Limb("head", tuple(root), tuple(tip), 0.022 * h, 0.012 * h))
     if breed.hoofed and breed.kind == "horse":
         a, b = rig.head[rig["neck"]], rig.tail[rig["neck"]]
-        limbs.append(Limb("neck", tuple(a + (0, -0.1 * h, 0.1 * h)), tuple(b + (0, -0.05 * h, 0.08 * h)), 0.05 * h, 0.04 * h, (0.5, 1, 1)))  # fmt: skip
+        limbs.append(
+            Limb(
+                "neck",
+                tuple(a + (0, -0.1 * h, 0.1 * h)),
+                tuple(b + (0, -0.05 * h, 0.08 * h)),
+                0.05 * h,
+                0.04 * h,
+                (0.5, 1, 1),
+            )
+        )
     return limbs
 
 
@@ -214,7 +411,12 @@ def make_animal(breed: Breed) -> Figure:
     for sign in (-1.0, 1.0):
         eye = crown + np.array([sign * 0.66, 0.72, 0.32]) * r
         parts.append(with_slot(moved(ball(0.17 * r, 10), eye), SLOTS.index("white")))
-        parts.append(with_slot(moved(ball(0.135 * r, 8), eye + np.array([sign * 0.05, 0.07, 0]) * r), SLOTS.index("dark")))  # fmt: skip
+        parts.append(
+            with_slot(
+                moved(ball(0.135 * r, 8), eye + np.array([sign * 0.05, 0.07, 0]) * r),
+                SLOTS.index("dark"),
+            )
+        )
     tip = rig.tail[rig["head"]] + np.array([0, 0.45, 0.1]) * r
     parts.append(with_slot(moved(ball(0.17 * r, 10), tip), SLOTS.index("nose")))
     face = join(parts)

@@ -74,7 +74,13 @@ def fence(rng: Rng, length: float, height: float) -> Solid:
         tall = height * (1 + 0.03 * rng.normal())
         parts.append(moved(box((wide, 0.02, tall)), (x, 0, 0)))
         if pointed:
-            tip = [(-wide / 2, -0.01, 0), (wide / 2, -0.01, 0), (wide / 2, 0.01, 0), (-wide / 2, 0.01, 0), (0, 0, wide * 0.7)]  # fmt: skip
+            tip = [
+                (-wide / 2, -0.01, 0),
+                (wide / 2, -0.01, 0),
+                (wide / 2, 0.01, 0),
+                (-wide / 2, 0.01, 0),
+                (0, 0, wide * 0.7),
+            ]
             faces = [[0, 1, 4, -1], [1, 2, 4, -1], [2, 3, 4, -1], [3, 0, 4, -1], [0, 3, 2, 1]]
             parts.append(moved(solid(tip, faces), (x, 0, tall)))
     return join(parts)
@@ -106,7 +112,15 @@ def barrel(rng: Rng, height: float) -> Solid:
     r = height * (0.28 + rng.uniform(0.0, 0.08) * np.sin(np.pi * z / height))
     parts = [lathe(np.stack([r, z], 1), 28)]
     for k in (1, 4, 7):
-        hoop = lathe([(r[k], z[k] - 0.02), (r[k] + 0.008, z[k] - 0.02), (r[k] + 0.008, z[k] + 0.02), (r[k], z[k] + 0.02)], 28)  # fmt: skip
+        hoop = lathe(
+            [
+                (r[k], z[k] - 0.02),
+                (r[k] + 0.008, z[k] - 0.02),
+                (r[k] + 0.008, z[k] + 0.02),
+                (r[k], z[k] + 0.02),
+            ],
+            28,
+        )
         parts.append(with_slot(hoop, 1))
     return join(parts)
 

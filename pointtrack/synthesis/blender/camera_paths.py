@@ -129,4 +129,3 @@ def _keep_distance(eye: Floats, subject: Floats) -> Floats:
     fixed = eye.copy()
     fixed[:, :2] = subject[:, :2] + out * np.maximum(1, least / np.maximum(distance, 1e-6))
     return fixed
-

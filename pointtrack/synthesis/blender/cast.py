@@ -191,8 +191,11 @@ def toy(shop: Workshop, size: float, name: str) -> tuple[Any, str]:
         look = textured(prints.ball_print(rng), 1.0, rng.uniform(0.2, 0.8))
         return shop.add(ball(size / 2), look, f"{name} ball"), "SPHERE"
     look = textured(
-        shop.texture(), rng.uniform(0.5, 1.2) / size, rng.uniform(0.2, 0.9), rng.choice([0, 0, 0, 0.7])
-    )  # fmt: skip
+        shop.texture(),
+        rng.uniform(0.5, 1.2) / size,
+        rng.uniform(0.2, 0.9),
+        rng.choice([0, 0, 0, 0.7]),
+    )
     if kind == 2:
         sides = size * rng.uniform(0.5, 1.1, 3)
         mesh = box(sides, 0.04 * size)

@@ -182,7 +182,15 @@ def frame(width: float, height: float) -> Solid:
     canvas = span_uv(_panel(width, height))
     parts = [canvas]
     for sign in (-1, 1):
-        parts.append(with_slot(moved(box((t, 0.035, height + 2 * t), 0.006), (sign * (width + t) / 2, -0.018, -height / 2 - t)), 1))  # fmt: skip
+        parts.append(
+            with_slot(
+                moved(
+                    box((t, 0.035, height + 2 * t), 0.006),
+                    (sign * (width + t) / 2, -0.018, -height / 2 - t),
+                ),
+                1,
+            )
+        )
         z = height / 2 if sign > 0 else -height / 2 - t
         parts.append(with_slot(moved(box((width, 0.035, t), 0.006), (0, -0.018, z)), 1))
     return join(parts)
@@ -219,6 +227,11 @@ def _leaf(rng: Rng, start: float, length: float, turn: float) -> Solid:
         [np.c_[x, wide, z], np.c_[x, -wide, z], np.c_[x, 0 * wide, z - 0.3 * wide]]
     )
     n, i = len(s), np.arange(len(s) - 1)
-    faces = np.concatenate([np.stack([i, i + 1, n * 2 + i + 1, n * 2 + i], 1), np.stack([2 * n + i, 2 * n + i + 1, n + i + 1, n + i], 1)])  # fmt: skip
+    faces = np.concatenate(
+        [
+            np.stack([i, i + 1, n * 2 + i + 1, n * 2 + i], 1),
+            np.stack([2 * n + i, 2 * n + i + 1, n + i + 1, n + i], 1),
+        ]
+    )
 
     return moved(solid(verts, faces), turn=turn + rng.uniform(-0.4, 0.4))

@@ -304,7 +304,14 @@ def _gesturing_wrist(
     out = np.stack([one * value for value in rest], 1)
     sway = rng.uniform(0, 6.3)
     if kind == "talk":
-        out = np.stack([0.05 + 0.16 * np.sin(beat * 1.3 + sway), 0.5 + 0.13 * np.sin(beat + sway * 2), -0.42 + 0.22 * np.sin(1.6 * beat + sway)], 1)  # fmt: skip
+        out = np.stack(
+            [
+                0.05 + 0.16 * np.sin(beat * 1.3 + sway),
+                0.5 + 0.13 * np.sin(beat + sway * 2),
+                -0.42 + 0.22 * np.sin(1.6 * beat + sway),
+            ],
+            1,
+        )
     elif kind == "wave" and sign > 0:
         out = np.stack(
             [0.38 + 0.26 * np.sin(2 * beat), 0.25 * one, 0.66 - 0.08 * np.cos(4 * beat)], 1
@@ -319,7 +326,14 @@ def _gesturing_wrist(
             [-0.4 + 0.2 * (1 + np.sin(2.4 * beat)), 0.62 * one, -0.25 + 0.05 * np.sin(beat)], 1
         )
     elif kind == "dance":
-        out = np.stack([0.45 + 0.2 * np.sin(beat), 0.35 + 0.2 * np.sin(2 * beat + sign), 0.1 + 0.5 * np.sin(beat + sign)], 1)  # fmt: skip
+        out = np.stack(
+            [
+                0.45 + 0.2 * np.sin(beat),
+                0.35 + 0.2 * np.sin(2 * beat + sign),
+                0.1 + 0.5 * np.sin(beat + sign),
+            ],
+            1,
+        )
     elif kind == "exercise":
         angle = np.pi * (0.1 + 0.8 * (1 - np.cos(beat)) / 2)
         out = 0.95 * np.stack([np.sin(angle), 0.1 * one, -np.cos(angle)], 1)

@@ -70,8 +70,12 @@ def _shell(shop: Workshop, room: NDArray[np.float64]) -> list[Any]:
     """Floor, ceiling, four walls (one with a window), skirting boards."""
     rng, (x, y, z) = shop.rng, room
     floor = textured(
-        FLOORS[rng.integers(len(FLOORS))](rng), rng.uniform(0.45, 0.9), rng.uniform(0.25, 0.8), bump=0.002, turn=rng.choice([0, np.pi / 2])
-    )  # fmt: skip
+        FLOORS[rng.integers(len(FLOORS))](rng),
+        rng.uniform(0.45, 0.9),
+        rng.uniform(0.25, 0.8),
+        bump=0.002,
+        turn=rng.choice([0, np.pi / 2]),
+    )
     paper = WALLS[rng.integers(len(WALLS))](rng)
     scale = rng.uniform(0.7, 1.2)
     second = paint.plaster(rng) if rng.random() < 0.5 else paper
@@ -165,7 +169,14 @@ def _furnish(shop: Workshop, room: NDArray[np.float64], plan: Plan) -> list[Any]
         size = rng.uniform((1.6, 1.2), (2.8, 2.0))
         mat = span_uv(moved(box((*size, 0.012)), (0, 0, 0)))
         picture = prints.rug(rng) if rng.random() < 0.7 else paint.CLOTHS[rng.integers(6)](rng)
-        shop.add(mat, textured(picture, 1.0, 1.0, bump=0.004), "rug", (*rng.uniform(-0.6, 0.6, 2), 0.002), rng.uniform(-0.3, 0.3), instance=0)  # fmt: skip
+        shop.add(
+            mat,
+            textured(picture, 1.0, 1.0, bump=0.004),
+            "rug",
+            (*rng.uniform(-0.6, 0.6, 2), 0.002),
+            rng.uniform(-0.3, 0.3),
+            instance=0,
+        )
     order = rng.permutation(
         ["shelf", "sofa", "cabinet", "desk", "plant", "lamp", "cabinet", "shelf", "plant"]
     )
@@ -332,9 +343,7 @@ def _clutter(
         v = rng.uniform(-0.5, 0.5) * depth
         place = at + (c * u - s * v, s * u + c * v, 0)
         kind = rng.integers(5)
-        look: Any = textured(
-            shop.texture(), 4, rng.uniform(0.2, 0.8)
-        )
+        look: Any = textured(shop.texture(), 4, rng.uniform(0.2, 0.8))
         size = min(width / count * 0.8, 0.22)
         if kind == 0:
             shop.add(
@@ -405,11 +414,7 @@ def _pile(shop: Workshop, plan: Plan) -> list[Any]:
         return []
     if rng.random() < 0.3:
         post = cylinder(rng.uniform(0.05, 0.11), 2.45, 20)
-        return [
-            shop.add(
-                post, textured(shop.texture(), 1.2, 0.5), "post", (*at, 0)
-            )
-        ]
+        return [shop.add(post, textured(shop.texture(), 1.2, 0.5), "post", (*at, 0))]
     parts, z = [], 0.0
     for k in range(int(rng.integers(1, 4))):
         side = rng.uniform(0.25, 0.48) * (1 - 0.15 * k)
@@ -441,7 +446,14 @@ def _pictures(shop: Workshop, room: NDArray[np.float64]) -> None:
             )[side]
             picture = prints.PICTURES[rng.integers(3)](rng)
             border = plain(paint.colour(rng, (0, 0.4), (0.1, 0.8)), 0.4)
-            shop.add(furniture.frame(w, h), [textured(picture, 1.0, 0.5), border], "picture", (*at, rng.uniform(1.5, 1.75)), turn, smooth=False)  # fmt: skip
+            shop.add(
+                furniture.frame(w, h),
+                [textured(picture, 1.0, 0.5), border],
+                "picture",
+                (*at, rng.uniform(1.5, 1.75)),
+                turn,
+                smooth=False,
+            )
 
 
 def _curtains(shop: Workshop, room: NDArray[np.float64]) -> None:

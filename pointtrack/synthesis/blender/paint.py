@@ -348,7 +348,9 @@ def soil(rng: Rng) -> Picture:
 
 def litter(rng: Rng) -> Picture:
     """A forest's floor: earth under fallen leaves and moss."""
-    image = mixed(np.array([0.3, 0.23, 0.15]), np.array([0.26, 0.33, 0.12]), 0.5 * noise(rng, SIZE, 4))
+    image = mixed(
+        np.array([0.3, 0.23, 0.15]), np.array([0.26, 0.33, 0.12]), 0.5 * noise(rng, SIZE, 4)
+    )
     for _ in range(900):
         tone = np.array([0.5, 0.34, 0.17]) * rng.uniform(0.5, 1.25) * rng.uniform(0.85, 1.15, 3)
         leaf = outline("disc", rng.uniform(4, 9), 0) * (1, rng.uniform(0.3, 0.6))
@@ -392,7 +394,17 @@ def speckle(rng: Rng) -> Picture:
 
 
 ANYTHING: tuple[Callable[[Rng], Picture], ...] = (
-    wood, bricks, tiles, plaid, stripes, motifs, wallpaper, marble, terrazzo, speckle, paving,
+    wood,
+    bricks,
+    tiles,
+    plaid,
+    stripes,
+    motifs,
+    wallpaper,
+    marble,
+    terrazzo,
+    speckle,
+    paving,
     carpet,
-)  # fmt: skip
+)
 CLOTHS: tuple[Callable[[Rng], Picture], ...] = (plaid, stripes, motifs, carpet, speckle, wallpaper)

@@ -60,7 +60,9 @@ def draw_build(rng: np.random.Generator) -> Build:
     """Proportions and clothes by chance: children and adults, slim and stout."""
     child = rng.random() < 0.2
     return Build(
-        height=float(rng.uniform(1.1, 1.45) if child else np.clip(rng.normal(1.71, 0.09), 1.5, 1.95)),
+        height=float(
+            rng.uniform(1.1, 1.45) if child else np.clip(rng.normal(1.71, 0.09), 1.5, 1.95)
+        ),
         girth=float(np.clip(rng.normal(1.02, 0.1), 0.86, 1.3)),
         shoulders=float(rng.uniform(0.9, 1.1)),
         hips=float(rng.uniform(0.92, 1.12)),
@@ -101,9 +103,19 @@ def person_rig(build: Build) -> Skeleton:
         x = sign * hip
         bones += [
             (f"thigh.{side}", "pelvis", (x, 0, 0.515 * h), (x * 0.95, 0.004 * h, 0.283 * h)),
-            (f"shin.{side}", f"thigh.{side}", (x * 0.95, 0.004 * h, 0.283 * h), (x * 0.9, -0.012 * h, 0.047 * h)),
-            (f"foot.{side}", f"shin.{side}", (x * 0.9, -0.012 * h, 0.047 * h), (x * 1.1, 0.085 * h, 0.012 * h)),
-        ]  # fmt: skip
+            (
+                f"shin.{side}",
+                f"thigh.{side}",
+                (x * 0.95, 0.004 * h, 0.283 * h),
+                (x * 0.9, -0.012 * h, 0.047 * h),
+            ),
+            (
+                f"foot.{side}",
+                f"shin.{side}",
+                (x * 0.9, -0.012 * h, 0.047 * h),
+                (x * 1.1, 0.085 * h, 0.012 * h),
+            ),
+        ]
     return skeleton(bones)
 
 
@@ -120,15 +132,42 @@ def person_limbs(build: Build, rig: Skeleton) -> list[Limb]:
 
     wide = build.shoulders
     limbs = [
-        Limb("pelvis", (0, -0.01 * h, 0.515 * h), (0, -0.004 * h, 0.565 * h), 0.07 * k, 0.066 * k, (1.3 * build.hips, 0.98, 1)),
+        Limb(
+            "pelvis",
+            (0, -0.01 * h, 0.515 * h),
+            (0, -0.004 * h, 0.565 * h),
+            0.07 * k,
+            0.066 * k,
+            (1.3 * build.hips, 0.98, 1),
+        ),
         bone("spine", 0.068, 0.068, (1.18, 0.92, 1)),
-        Limb("chest", (0, 0, 0.70 * h), (0, -0.008 * h, 0.785 * h), 0.072 * k, 0.066 * k, (1.32 * wide, 0.92, 1)),
-        Limb("chest", (-0.075 * h * wide, -0.008 * h, 0.808 * h), (0.075 * h * wide, -0.008 * h, 0.808 * h), 0.034 * k, 0.034 * k),
+        Limb(
+            "chest",
+            (0, 0, 0.70 * h),
+            (0, -0.008 * h, 0.785 * h),
+            0.072 * k,
+            0.066 * k,
+            (1.32 * wide, 0.92, 1),
+        ),
+        Limb(
+            "chest",
+            (-0.075 * h * wide, -0.008 * h, 0.808 * h),
+            (0.075 * h * wide, -0.008 * h, 0.808 * h),
+            0.034 * k,
+            0.034 * k,
+        ),
         bone("neck", 0.03, 0.028),
-        Limb("head", (0, 0.008 * h, 0.935 * h), (0, 0.004 * h, 0.95 * h), 0.052 * h, 0.052 * h, (0.86, 1.0, 1.0)),
+        Limb(
+            "head",
+            (0, 0.008 * h, 0.935 * h),
+            (0, 0.004 * h, 0.95 * h),
+            0.052 * h,
+            0.052 * h,
+            (0.86, 1.0, 1.0),
+        ),
         Limb("head", (0, 0.018 * h, 0.905 * h), (0, 0.026 * h, 0.892 * h), 0.032 * h, 0.024 * h),
         Limb("head", (0, 0.062 * h, 0.932 * h), (0, 0.07 * h, 0.917 * h), 0.006 * h, 0.009 * h),
-    ]  # fmt: skip
+    ]
     for side, sign in SIDES:
         cloth = 1.14
         limbs += [
@@ -137,15 +176,33 @@ def person_limbs(build: Build, rig: Skeleton) -> list[Limb]:
             bone(f"hand.{side}", 0.016, 0.017, (0.8, 1.2, 1.0), 0.1, 0.7),
             bone(f"thigh.{side}", 0.053, 0.037, end=min(1.0, build.leg * 2)),
             bone(f"shin.{side}", 0.035, 0.024),
-            Limb(f"shin.{side}", tuple(rig.head[rig[f"shin.{side}"]] + (0, -0.012 * h, -0.03 * h)), tuple(rig.head[rig[f"shin.{side}"]] + (0, -0.014 * h, -0.09 * h)), 0.03 * k, 0.026 * k),
-            Limb("head", (sign * 0.046 * h, 0, 0.932 * h), (sign * 0.048 * h, -0.002 * h, 0.918 * h), 0.008 * h, 0.006 * h),
-        ]  # fmt: skip
+            Limb(
+                f"shin.{side}",
+                tuple(rig.head[rig[f"shin.{side}"]] + (0, -0.012 * h, -0.03 * h)),
+                tuple(rig.head[rig[f"shin.{side}"]] + (0, -0.014 * h, -0.09 * h)),
+                0.03 * k,
+                0.026 * k,
+            ),
+            Limb(
+                "head",
+                (sign * 0.046 * h, 0, 0.932 * h),
+                (sign * 0.048 * h, -0.002 * h, 0.918 * h),
+                0.008 * h,
+                0.006 * h,
+            ),
+        ]
         x = rig.tail[rig[f"shin.{side}"]][0]
         limbs += [
-            Limb(f"foot.{side}", (x, -0.022 * h, 0.024 * h), (x * 1.1, 0.075 * h, 0.02 * h), 0.023 * h, 0.019 * h),
+            Limb(
+                f"foot.{side}",
+                (x, -0.022 * h, 0.024 * h),
+                (x * 1.1, 0.075 * h, 0.02 * h),
+                0.023 * h,
+                0.019 * h,
+            ),
             bone(f"arm.{side}", 0.026, 0.026, start=0.4),
             bone(f"thigh.{side}", 0.036, 0.036, start=0.6),
-        ]  # fmt: skip
+        ]
         hand = rig.head[rig[f"hand.{side}"]]
         thumb = hand + (sign * 0.012 * h, 0.022 * h, -0.025 * h)
         limbs.append(

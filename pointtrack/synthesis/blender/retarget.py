@@ -31,7 +31,17 @@ NAMES: dict[str, tuple[str, ...]] = {
     "shin": ("{side}leg", "{s}shin", "{side}lowerleg", "{s}tibia", "{side}knee"),
     "foot": ("{side}foot", "{s}foot", "{side}ankle"),
 }
-_NEEDED = ("pelvis", "thigh.l", "shin.l", "thigh.r", "shin.r", "arm.l", "forearm.l", "arm.r", "forearm.r")  # fmt: skip
+_NEEDED = (
+    "pelvis",
+    "thigh.l",
+    "shin.l",
+    "thigh.r",
+    "shin.r",
+    "arm.l",
+    "forearm.l",
+    "arm.r",
+    "forearm.r",
+)
 _UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # y up to z up
 
 

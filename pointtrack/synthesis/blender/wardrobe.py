@@ -54,7 +54,9 @@ def animal(rng: Rng, breed: Breed) -> tuple[Figure, list[Any]]:
     base = coats.FURS[rng.integers(len(coats.FURS))] * rng.uniform(0.9, 1.1)
     kind = str(rng.choice(breed.coats))
     scale = 1.0 / breed.height * rng.uniform(0.8, 1.2)
-    coat = textured(coats.fur(rng, kind, base), scale, 0.85, turn=rng.choice([0, np.pi / 2]) * (kind == "plain"))  # fmt: skip
+    coat = textured(
+        coats.fur(rng, kind, base), scale, 0.85, turn=rng.choice([0, np.pi / 2]) * (kind == "plain")
+    )
     pale = coats.hairs(rng, paint.flat(np.clip(base * 0.5 + 0.42, 0, 1)))
     same = rng.random() < 0.5 or kind in ("stripes", "rosettes", "patches", "wool")
     socks = coats.hairs(rng, paint.flat(base * rng.choice([0.4, 1.0])))

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from pointtrack.video import Video
 
+_BACKWARD_BYTES = 64 << 20  # pictures held at once while reading backwards
+
 Maps = list[Tensor]  # each (F, ...), one entry a frame
 Encode = Callable[[list[NDArray[np.uint8]]], Maps]
 
@@ -34,7 +36,8 @@ class FrameFeatures:
     """
 
     def __init__(self, video: Video, encode: Encode, room: int, chunk: int, reach: int = 0) -> None:
-        self._video, self._encode = video, encode
+        self._pictures, self._encode = _Pictures(video), encode
+        self._frames = len(video)
         self._chunk, self._reach = chunk, reach
         self._whole = room >= len(video)
         self._span = range(0)
@@ -45,7 +48,7 @@ class FrameFeatures:
     def read(self, span: range) -> Maps:
         """Features of the frames of a range; each ``(len(span), ...)``."""
         if span.start < self._span.start or span.stop > self._span.stop:
-            self._move(range(len(self._video)) if self._whole else span)
+            self._move(range(self._frames) if self._whole else span)
         for gap in self._gaps(span):
             self._fill(gap)
         first = span.start - self._span.start
@@ -80,12 +83,12 @@ class FrameFeatures:
                 begin = None
 
     def _fill(self, gap: range) -> None:
-        wide = range(max(0, gap.start - self._reach), min(len(self._video), gap.stop + self._reach))
+        wide = range(max(0, gap.start - self._reach), min(self._frames, gap.stop + self._reach))
         frames: list[NDArray[np.uint8]] = []
         held = wide.start  # the first of frames
         done = gap.start
-        for t, frame in zip(wide, self._video[wide.start : wide.stop], strict=True):
-            frames.append(frame)
+        for t in wide:
+            frames.append(self._pictures(t))
             last = t == wide.stop - 1
             ready = gap.stop if last else min(gap.stop, t - self._reach + 1)
             if ready > done and (last or ready - done >= self._chunk):
@@ -105,6 +108,24 @@ class FrameFeatures:
         for level, new in zip(self._maps, found, strict=True):
             level[here] = new[there]
         self._known[here] = True
+
+
+class _Pictures:
+    """A video's frames in the order of the work, each decoded as rarely as can be."""
+
+    def __init__(self, video: Video) -> None:
+        self._video, self._last = video, -1
+        self._held: dict[int, NDArray[np.uint8]] = {}
+        self._block = max(1, _BACKWARD_BYTES // (3 * video.width * video.height))
+
+    def __call__(self, t: int) -> NDArray[np.uint8]:
+        if t in self._held:
+            return self._held.pop(t)
+        if t < self._last:
+            # Backwards: what comes next lies before, and is decoded forwards.
+            self._held = {i: self._video[i] for i in range(max(0, t - self._block + 1), t)}
+        self._last = t
+        return self._video[t]
 
 
 def joined(parts: list[Maps]) -> Maps:

@@ -32,8 +32,8 @@ def _convention(size: Size) -> Convention:
 
 
 def matching_size(size: Size) -> tuple[int, int]:
-    """Height and width at which points are matched, for pictures of ``size``."""
-    return min(_MATCHED_AT, size[1]), min(_MATCHED_AT, size[0])
+    """Height and width at which points are matched: multiples of 16, for pictures of ``size``."""
+    return min(_MATCHED_AT, size[1] // 16 * 16), min(_MATCHED_AT, size[0] // 16 * 16)
 
 
 def certain(found: TrackOutput | Estimate, threshold: float) -> Answer:

@@ -39,7 +39,12 @@ PIPS2 = (
 def recipes(network: nn.Module, variant: str) -> Recipes:
     """For ``pips`` and ``pips2``."""
     if variant == "pips2":
-        return Recipes(renamed(network, PIPS2), (r"norm\.(weight|bias)",))  # stored, never used
+        made = renamed(network, PIPS2)
+        for ours, recipe in made.items():
+            if ours.startswith("updater.") and ours.endswith(("first.weight", "second.weight")):
+                made[ours] = Recipe(recipe.names, _flat)
+        made["updater.entry.weight"] = Recipe(made["updater.entry.weight"].names, _flat)
+        return Recipes(made, (r"norm\.(weight|bias)",))  # stored, never used
     made = renamed(network, PIPS)
     for ours in made:
         block = re.fullmatch(r"mixer\.blocks\.(\d+)\.(.*)\.(weight|bias)", ours)
@@ -49,6 +54,10 @@ def recipes(network: nn.Module, variant: str) -> Recipes:
             convolution = layer.startswith("frames.") and part == "weight"
             made[ours] = Recipe((name,), _linear) if convolution else Recipe((name,))
     return Recipes(made)
+
+
+def _flat(convolution: Tensor) -> Tensor:
+    return convolution[:, :, None]  # over a picture one pixel high
 
 
 def _linear(convolution: Tensor) -> Tensor:

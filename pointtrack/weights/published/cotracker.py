@@ -18,7 +18,7 @@ _PAPER = "Karaev et al., CoTracker: It is Better to Track Together, ECCV 2024 (a
 
 _JOINT = PublishedProtocol(
     "cotracker",
-    options={"support": 5, "threshold": 0.6, "score": "both", "pin": False},
+    options={"support": 5, "threshold": 0.6, "score": "both"},
     note="all points together with a grid of 5 by 5; the paper's tables ask for single points "
     "(--single)",
 )

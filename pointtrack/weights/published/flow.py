@@ -35,8 +35,8 @@ FLOW = (
         ),
         protocol=PublishedProtocol(
             "tapvid",
-            options={"longest": 512, "enlarge": True},
-            note="videos of 256x256 are enlarged to 512x512",
+            options={"longest": 512},
+            note="the published numbers enlarge the videos of 256x256 to 512x512 first",
         ),
     ),
     ModelCard(

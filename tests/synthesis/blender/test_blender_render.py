@@ -23,7 +23,7 @@ from pointtrack.synthesis.blender.production import plan, produce, read_manifest
 HERE = Path(__file__).parent
 FRAMES = 3
 CONFIG = BlenderConfig(
-    "abstract", frames=FRAMES, size=(48, 48), points=64, samples=2, views=2, motion_blur=1.0,
+    "abstract", frames=FRAMES, size=(48, 48), points=240, samples=2, views=2, motion_blur=1.0,
     depth_of_field=1.0, noise=1.0, images="png",
 )  # fmt: skip
 SEED = 4
