@@ -1,6 +1,8 @@
 """Peak memory while tracking a long and a short video: it must not depend on the length.
 
 python benchmarks/memory.py [--models klt,mft] [--long 5000] [--short 500]
+python benchmarks/memory.py --models causal_tapir,cotracker3_online --weights random \
+    --long 3000 --short 300 --grid 16
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from typing import Any
 
 from measuring import in_fresh_process, moving_texture, peak_mebibytes
 
@@ -21,17 +24,24 @@ def main() -> None:
     parser.add_argument("--models", default="klt,mft")
     parser.add_argument("--long", type=int, default=5000)
     parser.add_argument("--short", type=int, default=500)
+    parser.add_argument("--weights", help="for models that learn; random will do")
+    parser.add_argument("--grid", type=int, default=10, help="points a side")
+    parser.add_argument("--resolution", type=int, nargs=2, help="width and height, for networks")
     parser.add_argument("--one", nargs=2, metavar=("MODEL", "VIDEO"), help="for internal use")
     given = parser.parse_args()
+    options = {"resolution": tuple(given.resolution)} if given.resolution else {}
     if given.one:
-        print(json.dumps(track(*given.one)))
+        print(json.dumps(track(*given.one, given.weights, given.grid, options)))
         return
+    more = ["--grid", given.grid]
+    more += ["--weights", given.weights] if given.weights else []
+    more += ["--resolution", *given.resolution] if given.resolution else []
     videos = {n: moving_texture(n, SIZE) for n in (given.short, given.long)}
-    print(f"100 points, {SIZE[0]}x{SIZE[1]}, peak resident memory")
+    print(f"{given.grid**2} points, {SIZE[0]}x{SIZE[1]}, peak resident memory")
     for model in given.models.split(","):
         peaks = {}
         for frames, video in videos.items():
-            found = in_fresh_process("memory.py", "--one", model, video)
+            found = in_fresh_process("memory.py", "--one", model, video, *more)
             peaks[frames] = found["peak"]
             print(
                 f"{model:>16} {frames:6d} frames: {found['peak']:7.1f} MiB "
@@ -41,9 +51,11 @@ def main() -> None:
         print(f"{model:>16} ratio: {peaks[given.long] / peaks[given.short]:.3f}", flush=True)
 
 
-def track(model: str, video: str) -> dict[str, float]:
+def track(
+    model: str, video: str, weights: str | None, grid: int, options: dict[str, Any]
+) -> dict[str, float]:
     began = time.perf_counter()
-    pt.track(video, pt.grid(10), model=model)
+    pt.track(video, pt.grid(grid), model=model, weights=weights, **options)
     return {"peak": peak_mebibytes(), "seconds": time.perf_counter() - began}
 
 

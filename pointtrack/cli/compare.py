@@ -35,7 +35,7 @@ from pointtrack.evaluation.compare import (
     save,
 )
 from pointtrack.evaluation.report import dump, remarks
-from pointtrack.evaluation.sets import open_set, protocol_for
+from pointtrack.evaluation.sets import OFFICIAL, open_set, protocol_for
 
 
 def compare(
@@ -75,6 +75,10 @@ def compare(
     """
     if not model:
         raise PointtrackError("name at least one tracker with --model")
+    if protocol == OFFICIAL:
+        raise PointtrackError(
+            "the official protocol differs from model to model; compare needs one for all of them"
+        )
     dataset = open_set(data, data_format)
     rules = protocol_for(dataset, protocol, query_mode, single=single)
     contenders = [read_model(text, device) for text in model]

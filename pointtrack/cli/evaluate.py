@@ -29,8 +29,9 @@ from pointtrack.evaluation.report import (
     write_csv,
     write_json,
 )
-from pointtrack.evaluation.sets import open_set, protocol_for
+from pointtrack.evaluation.sets import OFFICIAL, official_for, open_set, protocol_for
 from pointtrack.trackers import DEFAULT_MODEL, load
+from pointtrack.trackers.registry import card_of
 
 DataArgument = Annotated[
     list[str],
@@ -48,9 +49,11 @@ ProtocolOption = Annotated[
     typer.Option(
         "--protocol",
         show_default=False,
-        help=f"{', '.join(PROTOCOLS)}. tapvid resizes videos to 256x256 as published numbers "
-        "do; cotracker also takes points at 255 as CoTracker's do; practical gives the tracker "
-        "the video as it is. All are judged at 256x256. Default: the benchmark's, else tapvid.",
+        help=f"{', '.join(PROTOCOLS)}, {OFFICIAL}. tapvid resizes videos to 256x256 as published "
+        "numbers do; cotracker also takes points at 255 as CoTracker's do; practical gives the "
+        "tracker the video as it is; official is what the model's own numbers were taken with "
+        "(`pointtrack models NAME`), its options included. All are judged at 256x256. Default: "
+        "the benchmark's, else tapvid.",
     ),
 ]
 QueryModeOption = Annotated[
@@ -122,10 +125,16 @@ def evaluate(
     - `pointtrack evaluate tapvid-davis ~/data/tapvid_davis --model klt`
     - `pointtrack evaluate procedural-val --model mft --query-mode strided --out results`
     - `pointtrack evaluate my_clips/ --model klt --option window=31 --protocol practical --json`
+    - `pointtrack evaluate tapvid-davis ~/davis -m tapir --weights official --protocol official`
     """
     dataset = open_set(data, data_format)
-    rules = protocol_for(dataset, protocol, query_mode, single=single)
-    contender = ready(model, weights, device, parse_options(option or []))
+    options = parse_options(option or [])
+    if protocol == OFFICIAL:
+        rules, usual = official_for(dataset, card_of(model), query_mode, single=single)
+        options = {**usual, **options}
+    else:
+        rules = protocol_for(dataset, protocol, query_mode, single=single)
+    contender = ready(model, weights, device, options)
     with progress_bar(f"{contender.label} on {dataset.name}", quiet) as report:
         found = run(contender, dataset, rules, out=out, progress=report)
     if out is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -13,7 +14,14 @@ from pointtrack.cli.shared import JsonOption, show
 from pointtrack.errors import PointtrackError
 from pointtrack.trackers import DEFAULT_MODEL
 from pointtrack.trackers import models as cards
+from pointtrack.trackers.registry import options
 from pointtrack.weights import ModelCard
+
+_TASKS = {
+    "online": "online: sees no frame that is still to come",
+    "offline": "offline: looks ahead; live, it answers from the last few frames",
+    "dense": "dense: follows every pixel",
+}
 
 
 def models(
@@ -30,7 +38,7 @@ def models(
     Examples:
 
     - `pointtrack models`
-    - `pointtrack models mft`
+    - `pointtrack models cotracker3_offline`
     - `pointtrack models --commercial --json`
     """
     chosen = [card for card in cards() if name is None or card.name == name]
@@ -67,7 +75,42 @@ def _table(cards: list[ModelCard]) -> Table:
 
 def _card(card: ModelCard) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
-    for key, value in card.to_dict().items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if key == "scores" else str(value)
-        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", escape(shown) or "none")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in _lines(card):
+        table.add_row(f"[bold]{key}[/]", escape(value))
     return table
+
+
+def _lines(card: ModelCard) -> Iterator[tuple[str, str]]:
+    """What a card says, a line each."""
+    yield "model", f"{card.name} ({card.family})"
+    yield "how it works", card.summary
+    yield "paper", card.paper
+    yield "task", _TASKS[card.task]
+    yield "parameters", f"{card.parameters:,}" if card.parameters else "none: it learns nothing"
+    yield "licence", card.code_licence
+    if card.weights_licence:
+        yield "weights' licence", card.weights_licence
+    yield "commercial use", "yes" if card.commercial else "no: the weights are not free for it"
+    if card.resolution:
+        yield "sees frames at", "x".join(map(str, card.resolution))
+    if card.scores:
+        yield "published", ", ".join(f"{name} {value:g}" for name, value in card.scores.items())
+        if card.files:
+            yield "taken with", _published(card)
+    for number, file in enumerate(card.files):
+        word = f"official:{file.key}" if file.key else "official"
+        note = f" ({file.note})" if file.note and file.url else ""
+        where = file.url or f"by hand: {file.note}"
+        yield "" if number else "weights", f"{word}{note}: {where}"
+    known = ", ".join(f"{name}={value!r}" for name, value in options(card.name).items())
+    yield "options", known or "none"
+
+
+def _published(card: ModelCard) -> str:
+    rules = card.protocol
+    asked = "one point at a time" if rules.single else ""
+    loaded = ", ".join(f"{name}={value!r}" for name, value in rules.options.items())
+    parts = [f"protocol {rules.base}", asked, loaded, rules.note]
+    return "; ".join(part for part in parts if part)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pointtrack.datasets import CARDS, Dataset, card_of, open_dataset
 from pointtrack.errors import PointtrackError
 from pointtrack.evaluation.own_sets import OWN_SETS
 from pointtrack.evaluation.protocol import Protocol
+from pointtrack.weights import ModelCard
+
+OFFICIAL = "official"  # each model's own protocol
 
 # The split that results are reported on, where a copy holds several.
 _DYNAMIC_REPLICA = "dynamic-replica"
@@ -75,6 +79,31 @@ def protocol_for(
     """The protocol a user asks for; what is left open is as the field has it for this set."""
     rules = rules_for(data)
     return Protocol.named(name or rules.protocol, query_mode or rules.query_mode, single=single)
+
+
+def official_for(
+    data: Dataset, card: ModelCard, query_mode: str | None, *, single: bool = False
+) -> tuple[Protocol, dict[str, Any]]:
+    """How a model's published numbers were taken.
+
+    Parameters
+    ----------
+    data
+        The data set, which decides on the query mode where the user does not.
+    card
+        The model's card.
+    query_mode, single
+        As of `protocol_for`.
+
+    Returns
+    -------
+    tuple
+        The protocol, called ``"official"``, and the options to load the model with.
+    """
+    published = card.protocol
+    mode = query_mode or rules_for(data).query_mode
+    rules = Protocol.named(published.base, mode, single=single or published.single)
+    return replace(rules, name=OFFICIAL), dict(published.options)
 
 
 def _named(name: str, path: Path, format: str | None) -> Dataset:

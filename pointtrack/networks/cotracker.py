@@ -88,7 +88,7 @@ class CoTracker(nn.Module):
 
     def encode(self, video: Tensor) -> Maps:
         """Features of ``video (B, T, 3, H, W)``, each frame by itself: any chunk may be given."""
-        levels = pyramid(self.encoder(video.flatten(0, 1) / 127.5 - 1), LEVELS)
+        levels = pyramid(self.encoder(video.flatten(0, 1)), LEVELS)
         return [level.unflatten(0, video.shape[:2]) for level in levels]
 
     def forward(self, video: Tensor, queries: Tensor, iterations: int = 6) -> Answer:
@@ -224,7 +224,7 @@ class CoTracker(nn.Module):
                 features,
                 marks,
             ]
-            change = self._transform(torch.cat(parts, dim=-1) + place, active)
+            change = self._transform(torch.cat(parts, dim=-1).add_(place), active)
             xy = xy + change[..., :2]
             update = self.update_norm(change[..., 2:].reshape(-1, CHANNELS)).view_as(features)
             features = features + F.gelu(self.update(update))

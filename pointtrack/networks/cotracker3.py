@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.embeddings import octaves, sine_table
-from pointtrack.networks.blocks.encoders import PointEncoder
+from pointtrack.networks.blocks.encoders import PointEncoder, in_chunks
 from pointtrack.networks.blocks.sampling import pyramid, windows
 from pointtrack.networks.blocks.steps import last
 from pointtrack.networks.blocks.track_transformer import TrackTransformer
@@ -77,10 +77,13 @@ class CoTracker3(nn.Module):
 
     def encode(self, video: Tensor) -> Maps:
         """Features of ``video (B, T, 3, H, W)``, each frame by itself: any chunk may be given."""
-        features = self.encoder(video.flatten(0, 1) / 127.5 - 1)
-        # In place: nothing before needs the features as they were.
-        norm = features.square().sum(dim=-1, keepdim=True).clamp(min=1e-12).rsqrt()
-        levels = pyramid(features * norm, LEVELS)
+
+        def directions(frames: Tensor) -> Tensor:
+            features = self.encoder(frames)
+            norm = features.square().sum(dim=-1, keepdim=True).clamp(min=1e-12).rsqrt()
+            return features * norm
+
+        levels = pyramid(in_chunks(directions, video.flatten(0, 1)), LEVELS)
         return [level.unflatten(0, video.shape[:2]) for level in levels]
 
     def describe(self, maps: Maps, queries: Tensor) -> list[Tensor]:
@@ -112,7 +115,7 @@ class CoTracker3(nn.Module):
                 self._correlate(maps, patches, xy),
                 _motion(xy),
             ]
-            change = self.transformer(torch.cat(parts, dim=-1) + times)
+            change = self.transformer(torch.cat(parts, dim=-1).add_(times))
             xy = xy + change[..., :2]
             visibility, confidence = visibility + change[..., 2], confidence + change[..., 3]
             yield Estimate(xy, visibility, confidence)

@@ -46,7 +46,7 @@ WINDOW = (2 * RADIUS + 1) ** 2
 ITERATIONS = 4
 OCTAVES = 10  # of the encoding of motion
 DECAY = 24  # the clip length of training; the attention's slopes are its roots
-PORTION = 1024  # points times frames that are worked on at a time
+PORTION = 512  # points times frames that are worked on at a time
 MATCHED = 64  # points whose cost volumes are held at a time
 
 

@@ -60,7 +60,7 @@ class Pips(nn.Module):
 
     def encode(self, frames: Tensor) -> Maps:
         """Features of ``frames (F, 3, H, W)``, each by itself."""
-        return pyramid(self.encoder(frames / 127.5 - 1), LEVELS)
+        return pyramid(self.encoder(frames), LEVELS)
 
     def describe(self, maps: Maps, frame: Tensor, xy: Tensor) -> Tensor:
         """Templates ``(N, C)`` of points at ``xy (N, 2)`` pixels in frames ``(N,)``."""

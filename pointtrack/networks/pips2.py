@@ -46,7 +46,7 @@ class PipsPlus(nn.Module):
 
     def encode(self, frames: Tensor) -> Maps:
         """Features of ``frames (F, 3, H, W)``, each by itself."""
-        return pyramid(self.encoder(frames / 127.5 - 1), LEVELS)
+        return pyramid(self.encoder(frames), LEVELS)
 
     def refine(
         self, maps: Maps, start: Tensor, templates: Tensor | None = None, iterations: int = 16

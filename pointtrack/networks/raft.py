@@ -127,7 +127,6 @@ class Raft(nn.Module):
 
     def encode(self, frames: Tensor) -> Encoded:
         """Encode frames ``(P, 3, H, W)``, RGB in 0..255, H and W multiples of 8."""
-        frames = frames / 127.5 - 1
         features = self.feature_encoder(frames)
         state = self.context_encoder(frames).permute(0, 3, 1, 2)
         hidden, context = state.split([self.shape.hidden, self.shape.context], dim=1)

@@ -119,6 +119,7 @@ class Tapir(nn.Module):
             if steps is None:
                 steps = [self._through_queries(self.match(maps, points), queries, size)]
             steps += self.refine(maps, points, _restart(steps))[0]
+            del maps  # before the next, larger ones
         assert steps is not None
         ends = zip(*steps[ITERATIONS::ITERATIONS], strict=True)  # of each level
         answer = Estimate(*(torch.stack(values).mean(0) for values in ends))
@@ -202,7 +203,7 @@ class Tapir(nn.Module):
         list[Estimate]
             After each iteration.
         list[MixerState]
-            Of a causal network, for the frames that follow.
+            Of a causal network, for the frames that follow; empty where none were given.
         """
         grids = [grid.flatten(0, 1) for grid in maps]
         grids += pyramid(grids[1], 1 + self.pooled)[1:]  # F h w C

@@ -50,6 +50,32 @@ def models() -> list[ModelCard]:
     return list(_CARDS.values())
 
 
+def options(name: str) -> dict[str, Any]:
+    """A model's own options and their defaults.
+
+    Raises
+    ------
+    PointtrackError
+        When there is no such model.
+    """
+    if name not in _CARDS:
+        raise PointtrackError(_unknown("model", name, list(_CARDS)))
+    return {option: known.default for option, known in _options(_maker(name)).items()}
+
+
+def card_of(name: str) -> ModelCard:
+    """A model's card.
+
+    Raises
+    ------
+    PointtrackError
+        When there is no such model.
+    """
+    if name not in _CARDS:
+        raise PointtrackError(_unknown("model", name, list(_CARDS)))
+    return _CARDS[name]
+
+
 def load(
     name: str = DEFAULT_MODEL,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
@@ -92,7 +118,7 @@ def load(
     networked = name in _CLASSICAL and isinstance(flow, str) and flow in FLOW_NETWORKS
     if weights is not None and name in _CLASSICAL and not networked:
         raise WeightsError(f"{name} learns nothing and takes no weights, found {weights!r}")
-    make: Callable[..., Tracker] = _OWN[name] if name in _OWN else NETWORKS[name][1]
+    make = _maker(name)
     known = _options(make)
     for option in options:
         if option not in known:
@@ -106,6 +132,10 @@ def load(
     elif name in _LEARNED:
         return make(**given, **options)
     return make(**options)
+
+
+def _maker(name: str) -> Callable[..., Tracker]:
+    return _OWN[name] if name in _OWN else NETWORKS[name][1]
 
 
 def _check_type(model: str, parameter: inspect.Parameter, value: Any) -> None:

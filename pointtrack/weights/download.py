@@ -148,9 +148,9 @@ def _continue(url: str, part: Path, notes: Path, report: Report | None) -> None:
     if have and known.validator:
         headers |= {"Range": f"bytes={have}-", "If-Range": known.validator}
     try:
-        answer = urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=_TIMEOUT
-        )
+        # A new opener each time, so that the proxies are those of now.
+        opener = urllib.request.build_opener()
+        answer = opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as problem:
         if problem.code == 416:  # nothing is missing, or it is another file
             if not known.size or have != known.size:

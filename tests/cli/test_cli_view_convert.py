@@ -133,6 +133,7 @@ def test_models_for_work(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     free, bound = replace(pt.models()[0], name="a"), replace(pt.models()[0], name="b")
     bound = replace(bound, commercial=False, summary="odd [/] words", weights_licence="CC-BY-NC")
     monkeypatch.setattr("pointtrack.cli.models.cards", lambda: [free, bound])
+    monkeypatch.setattr("pointtrack.cli.models.options", lambda name: {})
     assert "no: CC-BY-NC" in run("models").out
     assert "odd [/] words" in run("models", "b").out
     assert [c["name"] for c in json.loads(run("models", "--commercial", "--json").out)] == ["a"]

@@ -17,7 +17,7 @@ from pointtrack.networks.blocks.encoders import (
 
 
 def frames(count: int = 3, height: int = 48, width: int = 64) -> Tensor:
-    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0)) * 255
 
 
 def plain_norm(x: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def test_fusing_small_stages_early_is_resizing_and_convolving(always: bool, monk
 
 def test_a_flat_picture_stays_finite() -> None:
     with torch.inference_mode():
-        assert PointEncoder(4)(torch.full((1, 3, 64, 64), 0.3)).isfinite().all()
+        assert PointEncoder(4)(torch.full((1, 3, 64, 64), 80)).isfinite().all()
 
 
 def test_features_have_the_size_of_the_stride() -> None:

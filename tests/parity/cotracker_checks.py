@@ -45,7 +45,7 @@ def _compare_windows(case: Case, changes: list[Call], iterations: int) -> None:
 
 
 def _compare_features(case: Case, network: nn.Module) -> None:
-    features = network.encoder(frames_of(case)[0, 3:4] / 127.5 - 1)  # type: ignore[operator]
+    features = network.encoder(frames_of(case)[0, 3:4])  # type: ignore[operator]
     case.compare("mid_fmap_raw", features[0, ..., :16].permute(2, 0, 1), atol=TOLERANCE)
 
 

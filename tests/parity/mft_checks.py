@@ -56,9 +56,8 @@ def check_tracks(case: Case) -> None:
     num_frames = len(video)
     tracks = np.repeat(queries[:, None, 1:], num_frames, axis=1)  # N T 2
     occlusion, sigma = (np.zeros(tracks.shape[:2], np.float32) for _ in range(2))
-    for start in np.unique(queries[:, 0]).astype(int).tolist():
+    for start, dense in _followed(source, video, np.unique(queries[:, 0]).astype(int)).items():
         rows = np.flatnonzero(queries[:, 0] == start)
-        dense = _followed(source, video[start:])  # T' H W 4
         for t, field in enumerate(dense, start=start):
             values = bilinear(field, queries[rows, 1:])
             tracks[rows, t] = queries[rows, 1:] + values[:, :2]
@@ -74,21 +73,29 @@ def check_tracks(case: Case) -> None:
     case.compare("sigma", sigma, atol=TOLERANCE)
 
 
-def _followed(source: MftNetworkFlow, video: NDArray) -> list[NDArray]:
-    """Flow, occlusion and sigma of every pixel of the first frame, ``(H, W, 4)`` a frame."""
+def _followed(
+    source: MftNetworkFlow, video: NDArray, starts: NDArray[np.int64]
+) -> dict[int, list[NDArray]]:
+    """Flow, occlusion and sigma of every pixel of some frames: start to ``(H, W, 4)`` a frame.
+
+    One session follows them all, so that flows they have in common are computed once.
+    """
     height, width = video.shape[1:3]
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     grid = np.stack([x, y], axis=-1).astype(np.float32)
     session = MftTracker(source, longest=max(height, width), hidden="query").session()
     assert isinstance(session, MftSession)
-    session.add(grid.reshape(-1, 2))
-    fields = []
+    found: dict[int, list[NDArray]] = {}
     for t, frame in enumerate(video):
+        if t in starts:
+            session.add(grid.reshape(-1, 2))
+            found[t] = []
         session.step(frame)
-        state = session._past[:, t].reshape(height, width, 4).copy()
-        state[..., :2] -= grid
-        fields.append(state)
-    return fields
+        states = session._past[:, t].reshape(len(found), height, width, 4).copy()
+        states[..., :2] -= grid
+        for fields, state in zip(found.values(), states, strict=True):
+            fields.append(state)
+    return found
 
 
 def _compare_dense(case: Case, name: str, found: NDArray) -> None:

@@ -116,8 +116,8 @@ def test_a_whole_part_is_not_asked_for_twice(tmp_path: Path) -> None:
     server = Behaviour(CONTENT)
     with serving(server) as address:
         url = f"{address}/model.pt"
+        (tmp_path / "model.pt").mkdir()  # the disk refuses at the last moment
         with pytest.raises(WeightsError, match="cannot write"):
-            (tmp_path / "model.pt").mkdir()  # the disk refuses at the last moment
             download(url, tmp_path / "model.pt", SUM, wait=0)
         (tmp_path / "model.pt").rmdir()
         download(url, tmp_path / "model.pt", SUM, wait=0)

@@ -114,8 +114,12 @@ class Trunk(nn.Module):
         self._normed = normed
 
     def forward(self, frames: Tensor) -> list[Tensor]:
-        """The outputs of all stages of ``frames (F, 3, H, W)``: ``(F, C, H / 2^k, W / 2^k)``."""
-        x = self.stem(frames.contiguous(memory_format=torch.channels_last))
+        """The outputs of all stages of ``frames (F, 3, H, W)`` in 0..255.
+
+        Each is ``(F, C, H / 2^k, W / 2^k)``, k from 1.
+        """
+        scaled = frames.to(self.stem.weight.dtype) / 127.5 - 1
+        x = self.stem(scaled.contiguous(memory_format=torch.channels_last))
         x = instance_norm_relu(x) if self._normed else relu(x)
         outputs = []
         for stage in self.stages:
@@ -149,7 +153,7 @@ class FlowEncoder(nn.Module):
         self.head = nn.Conv2d(widths[-1], outputs, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """``frames (F, 3, H, W)`` in [-1, 1] to features ``(F, H / 8, W / 8, C)``."""
+        """``frames (F, 3, H, W)`` in 0..255 to features ``(F, H / 8, W / 8, C)``."""
         return in_chunks(lambda part: _last(self.head(self.trunk(part)[-1])), frames)
 
 
@@ -170,7 +174,7 @@ class PointEncoder(nn.Module):
         self.head = nn.Conv2d(256, 128, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """``frames (F, 3, H, W)`` in [-1, 1] to features ``(F, H // stride, W // stride, 128)``."""
+        """``frames (F, 3, H, W)`` in 0..255 to features ``(F, H // stride, W // stride, 128)``."""
         return in_chunks(self._encode, frames)
 
     def _encode(self, frames: Tensor) -> Tensor:
@@ -245,5 +249,15 @@ def in_chunks(encode: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
     """Encode frames ``(F, 3, H, W)`` a few at a time, as many as are fast."""
     at_once = PIXELS_AT_ONCE if frames.device.type == "cpu" else 16 * PIXELS_AT_ONCE
     step = max(1, at_once // max(1, frames.shape[2] * frames.shape[3]))
-    parts = [encode(part) for part in frames.split(step)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    parts = frames.split(step)
+    first = encode(parts[0])
+    if len(parts) == 1:
+        return first
+    if torch.is_grad_enabled():
+        return torch.cat([first, *(encode(part) for part in parts[1:])])
+    # Filled in place: the features of a long clip are not held twice.
+    maps = first.new_empty(len(frames), *first.shape[1:])
+    maps[:step] = first
+    for k, part in enumerate(parts[1:], start=1):
+        maps[k * step : (k + 1) * step] = encode(part)
+    return maps

@@ -126,6 +126,7 @@ class Mixer(nn.Module):
         x = self.entry(x)
         kept = []
         for number, block in enumerate(self.blocks):
+            assert isinstance(block, MixerBlock)
             x, *after = block.causal(x, state.inputs[number], state.sums[number])
             kept.append(after)
         inputs, sums = (torch.stack(same) for same in zip(*kept, strict=True))

@@ -253,7 +253,7 @@ def pips(
     weights: Weights,
     device: str = "auto",
     precision: str = "auto",
-    resolution: Resolution = (512, 384),
+    resolution: Resolution = (512, 320),
     memory: str | float = "auto",
     window: int = 64,
     overlap: int = 8,
