@@ -20,6 +20,7 @@ from pointtrack.cli.convert import convert
 from pointtrack.cli.data import app as data
 from pointtrack.cli.evaluate import evaluate
 from pointtrack.cli.models import models
+from pointtrack.cli.pseudo_label import pseudo_label
 from pointtrack.cli.shared import Interrupted, messages
 from pointtrack.cli.synth import app as synth
 from pointtrack.cli.track import track
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 for _verb in (track, view, models, evaluate, compare, convert, train):
     app.command()(_verb)
+app.command("pseudo-label")(pseudo_label)
 app.add_typer(synth)
 app.add_typer(data)
 

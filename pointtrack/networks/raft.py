@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pointtrack.networks.blocks.correlation import local_correlation
-from pointtrack.networks.blocks.encoders import Bottleneck, FlowEncoder, ResidualBlock
+from pointtrack.networks.blocks.encoders import Bottleneck, FastConv2d, FlowEncoder, ResidualBlock
 from pointtrack.networks.blocks.sampling import pyramid, windows
 from pointtrack.networks.blocks.steps import last
 
@@ -232,8 +232,8 @@ class MotionEncoder(nn.Module):
         for k, (before, after) in enumerate(
             zip((shape.lookup, *shape.correlation), shape.correlation, strict=False)
         ):
-            size = 1 if k == 0 else 3
-            layers += [nn.Conv2d(before, after, size, padding=size // 2), nn.ReLU()]
+            layer = nn.Conv2d(before, after, 1) if k == 0 else FastConv2d(before, after)
+            layers += [layer, nn.ReLU()]
         self.correlation = nn.Sequential(*layers)
         self.flow = nn.Sequential(
             nn.Conv2d(2, shape.flow[0], 7, padding=3),
@@ -242,7 +242,7 @@ class MotionEncoder(nn.Module):
             nn.ReLU(),
         )
         joined = shape.correlation[-1] + shape.flow[-1]
-        self.joint = nn.Conv2d(joined, shape.motion, 3, padding=1)
+        self.joint = FastConv2d(joined, shape.motion)
 
     def forward(self, flow: Tensor, correlation: Tensor) -> Tensor:
         joined = torch.cat([self.correlation(correlation), self.flow(flow)], dim=1)
@@ -278,7 +278,7 @@ class GatedPass(nn.Module):
 
 def _two_convolutions(inputs: int, inner: int, outputs: int, last: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, inner, 3, padding=1),
+        FastConv2d(inputs, inner),
         nn.ReLU(),
         nn.Conv2d(inner, outputs, last, padding=last // 2),
     )

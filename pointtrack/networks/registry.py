@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,22 @@ def build(variant: str) -> nn.Module:
     PointtrackError
         When there is no such variant.
     """
+    return _maker(variant)().eval()
+
+
+def outline(variant: str) -> nn.Module:
+    """A network's shapes without its numbers, on PyTorch's device ``"meta"``; takes no time."""
+    import torch
+
+    make = _maker(variant)  # imported before, as modules hold constants
+    with torch.device("meta"):
+        return make().eval()
+
+
+def _maker(variant: str) -> Callable[[], nn.Module]:
     if variant not in _MODULES:
         raise PointtrackError(
             f"there is no network {variant!r}; there are: {', '.join(variants()) or 'none'}"
         )
     module = import_module(f"pointtrack.networks.{_MODULES[variant]}")
-    import_module("pointtrack.networks.blocks.memory").keep_freed()
-    return getattr(module, variant)().eval()
+    return getattr(module, variant)

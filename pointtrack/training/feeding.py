@@ -11,6 +11,7 @@ from pointtrack.training.clips import ClipConfig, DatasetSource, ProceduralSourc
 from pointtrack.training.loader import Loader
 from pointtrack.training.points import PointConfig
 from pointtrack.training.processes import Group
+from pointtrack.training.pseudo_source import PseudoLabelSource
 from pointtrack.training.recipes import RECIPES
 from pointtrack.training.run_config import DataConfig, PartConfig, RunConfig
 from pointtrack.training.sample import Batch
@@ -44,6 +45,9 @@ def _part(part: PartConfig, data: DataConfig) -> Part:
 
 
 def _source(part: PartConfig, data: DataConfig) -> Source:
+    if part.labels:
+        frames = ClipConfig(data.frames, part.stride, part.reverse)
+        return PseudoLabelSource(part.labels, frames, part.least_confidence)
     if part.folder:
         frames = ClipConfig(data.frames, part.stride, part.reverse)
         return DatasetSource(open_dataset(part.folder, part.format or None), frames)

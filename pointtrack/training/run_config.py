@@ -20,7 +20,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class PartConfig:
-    """One source of clips: generated, or a folder of clips with tracks.
+    """One source of clips: generated, a folder of clips with tracks, or of pseudo-labels.
 
     Attributes
     ----------
@@ -28,6 +28,9 @@ class PartConfig:
         Of the procedural generator; not used with a folder.
     folder, format
         A data set on the disk, as `pointtrack evaluate` takes it.
+    labels, least_confidence
+        A folder that `pointtrack pseudo-label` wrote, and how sure its teachers must have been;
+        see `pointtrack.training.pseudo_source`.
     weight
         How often, next to the other parts.
     reverse
@@ -43,6 +46,8 @@ class PartConfig:
     preset: str = "default"
     folder: str = ""
     format: str = ""
+    labels: str = ""
+    least_confidence: float = 0.0
     weight: float = 1.0
     reverse: float = 0.5
     recipe: str = "none"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,10 +101,11 @@ def _read(place: Path, file: BinaryIO, start: bytes) -> Any:
         return _read_npy(place, file)
     if start.startswith(b"PK"):
         return _read_zip(place)
-    if start[:1] == b"\x80":
-        return _read_torch(place)
+    # The length of its header comes first, and may begin as a pickle does.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 30:
         return _read_safetensors(place)
+    if start[:1] == b"\x80":
+        return _read_torch(place)
     if start.lstrip()[:1] == b"<":
         raise WeightsError(f"{place} is a web page, not a file of weights")
     raise WeightsError(
@@ -134,7 +136,9 @@ def _read_zip(place: Path) -> Any:
 
 def _read_torch(place: Path) -> Any:
     try:
-        return torch.load(place, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about formats, which the errors below say better
+            return torch.load(place, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         raise _refused(place, str(problem)) from problem
     except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as problem:
@@ -142,15 +146,15 @@ def _read_torch(place: Path) -> Any:
 
 
 def _refused(place: Path, message: str) -> WeightsError:
-    asked = re.search(r"GLOBAL ([\w.]+)", message) or re.search(
-        r"Unsupported \w+ ([\w.]+)", message
-    )
-    if asked is None:
-        return _damaged(place)
-    return WeightsError(
-        f"{place} asks for {asked[1]}, which could run code; nothing was run (only files of "
-        "plain tensors are read)"
-    )
+    asked = re.search(r"GLOBAL ([\w.]+)", message)
+    if asked is not None:
+        return WeightsError(
+            f"{place} asks for {asked[1]}, which could run code; nothing was run (only files of "
+            "plain tensors are read)"
+        )
+    if "Unsupported operand" in message:
+        return WeightsError(f"{place} is a pickle, but not PyTorch's; nothing in it was run")
+    return _damaged(place)
 
 
 def _read_safetensors(place: Path) -> Any:

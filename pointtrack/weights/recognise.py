@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pointtrack.errors import WeightsError
-from pointtrack.networks.registry import build
+from pointtrack.networks.registry import outline
 from pointtrack.weights.cards import ModelCard
 from pointtrack.weights.official.loading import fits
 from pointtrack.weights.published import PUBLISHED
@@ -56,9 +54,7 @@ def fits_variant(variant: str, tensors: Mapping[str, Any]) -> bool:
     table, length = _TABLES.get(variant, ("", 0))
     if table in tensors and tuple(tensors[table].shape)[1:2] != (length,):
         return False
-    with torch.device("meta"):
-        network = build(variant)
-    return fits(network, variant, tensors)
+    return fits(outline(variant), variant, tensors)
 
 
 def _check_file_name(card: ModelCard, name: str) -> None:

@@ -190,6 +190,23 @@ def test_warming_up_changes_tracks_of_later_queries_only() -> None:
     assert np.abs(warm.xy[3:, 5:] - cold.xy[3:, 5:]).max() > 0.01
 
 
+def test_a_point_is_found_by_what_it_looks_like_in_another_video() -> None:
+    tracker: Any = _loaded("causal_tapir")
+    late = np.concatenate([on_frame(POINTS[:1], 3), on_frame(POINTS[1:2], 0)])
+    looks = tracker.describe(SCENE.frames, late)
+    placed, found = tracker.session(), tracker.session(keep=True)
+    placed.add(POINTS[1])
+    ids = found.add_described(looks)
+    for t, frame in enumerate(SCENE.frames[:4]):
+        known, seen = placed.step(frame), found.step(frame)
+        assert seen.ids.tolist() == ids == [0, 1]
+        if t > 0:  # the same point, which has been told and found in the same frame
+            np.testing.assert_allclose(seen.xy[1], known.xy[0], atol=1e-3)
+    assert found.tracks().xy.shape == (2, 4, 2)
+    with pytest.raises(pt.QueryError, match="described at 1 sizes, this session works at 2"):
+        whole("causal_tapir", (64, 320)).session().add_described(looks)
+
+
 # --- frames and memory --------------------------------------------------------------------------
 
 

@@ -245,3 +245,13 @@ def test_two_processes_do_not_write_the_same_part(tmp_path: Path) -> None:
         downloading._alone(part),
     ):
         pass
+
+
+def test_a_page_instead_of_weights_is_not_kept(cache: Path) -> None:
+    from pointtrack.weights.loading import load_network
+
+    with serving(Behaviour(b"<!DOCTYPE html><html>log in first</html>")) as address:
+        toy = card(f"{address}/model.pt", network="raft_small")
+        with pytest.raises(WeightsError, match=r"model\.pt is a web page, not a file of weights"):
+            load_network(toy, "official")
+    assert not list(cache.iterdir())

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pointtrack.networks.blocks.tapir_resnet import SameConv2d
+
+FAST_CHANNELS = 96  # from here on `FastConv2d` is faster than a plain one at these sizes
 EPSILON = 1e-5
 PIXELS_AT_ONCE = 1 << 18  # of the input, on a CPU: the widest tensor then fits into 16 MB
 
@@ -34,6 +37,16 @@ def relu(x: Tensor) -> Tensor:
     return F.relu(x) if torch.is_grad_enabled() else x.relu_()
 
 
+class FastConv2d(SameConv2d):
+    """A 3 x 3 convolution of ``(F, C, h, w)`` held channels-last, one zero around."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(inputs, outputs, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
+
+
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions beside a shortcut; cut below zero before the sum and after it.
 
@@ -47,8 +60,17 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, normed: bool):
         super().__init__()
-        self.first = nn.Conv2d(inputs, outputs, 3, stride, padding=1)
-        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        fast = stride == 1 and outputs >= FAST_CHANNELS
+        self.first = (
+            FastConv2d(inputs, outputs)
+            if fast
+            else nn.Conv2d(inputs, outputs, 3, stride, padding=1)
+        )
+        self.second = (
+            FastConv2d(outputs, outputs)
+            if outputs >= FAST_CHANNELS
+            else nn.Conv2d(outputs, outputs, 3, padding=1)
+        )
         self.shortcut = None if stride == 1 else nn.Conv2d(inputs, outputs, 1, stride)
         self._normed = normed
 
@@ -170,7 +192,7 @@ class PointEncoder(nn.Module):
         super().__init__()
         self.stride = stride
         self.trunk = Trunk((64, 96, 128, 128))
-        self.fuse = nn.Conv2d(64 + 96 + 128 + 128, 256, 3, padding=1)
+        self.fuse = FastConv2d(64 + 96 + 128 + 128, 256)
         self.head = nn.Conv2d(256, 128, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -179,66 +201,13 @@ class PointEncoder(nn.Module):
 
     def _encode(self, frames: Tensor) -> Tensor:
         size = (frames.shape[2] // self.stride, frames.shape[3] // self.stride)
-        fused = instance_norm_relu(_fuse(self.trunk(frames), size, self.fuse))
+        stages = [
+            F.interpolate(stage, size, mode="bilinear", align_corners=True)
+            for stage in self.trunk(frames)
+        ]
+        fused = instance_norm_relu(self.fuse(torch.cat(stages, dim=1)))
         maps = fused.permute(0, 2, 3, 1)  # a 1 x 1 convolution is a matrix product
         return F.linear(maps, self.head.weight.flatten(1), self.head.bias)
-
-
-def _fuse(stages: list[Tensor], size: tuple[int, int], layer: nn.Conv2d) -> Tensor:
-    """Resize maps ``(F, C, h, w)`` to ``size``, join their channels, and convolve 3 x 3.
-
-    Resizing and convolution are both linear. Where a stage is so small that it is cheaper, its
-    channels are multiplied by the nine matrices of the kernel first, and enlarged then.
-    """
-    large, weights, fused = [], [], None
-    shares = layer.weight.split([stage.shape[1] for stage in stages], dim=1)
-    for stage, weight in zip(stages, shares, strict=True):
-        if _cheaper_small(stage, size, layer.out_channels):
-            share = _enlarged(stage, size, weight)
-            fused = share if fused is None else fused.add_(share)
-        else:
-            large.append(
-                F.interpolate(stage, size, mode="bilinear", align_corners=True)
-                if stage.shape[2:] != size
-                else stage
-            )
-            weights.append(weight)
-    direct = F.conv2d(torch.cat(large, dim=1), torch.cat(weights, dim=1), layer.bias, padding=1)
-    return direct if fused is None else direct.add_(fused)
-
-
-def _cheaper_small(stage: Tensor, size: tuple[int, int], outputs: int) -> bool:
-    """Whether `_enlarged` multiplies much less than a convolution at the full size does."""
-    _, channels, height, width = stage.shape
-    small, large = height * width, size[0] * size[1]
-    products = 9 * outputs * channels * small  # the kernel's matrices
-    products += 9 * outputs * small * size[1]  # to the full width
-    products += 3 * outputs * height * large  # to the full height
-    return products < 0.7 * 9 * outputs * channels * large
-
-
-def _enlarged(stage: Tensor, size: tuple[int, int], weight: Tensor) -> Tensor:
-    """The convolution by ``weight (O, C, 3, 3)`` of a stage enlarged to ``size``."""
-    frames, channels, height, width = stage.shape
-    outputs = len(weight)
-    # The kernel's columns vary slowest, so that pixels and columns of a row form one axis.
-    matrices = weight.permute(3, 2, 0, 1).reshape(-1, channels)  # kx*ky*O C
-    products = F.linear(stage.permute(0, 2, 3, 1), matrices)  # F h w kx*ky*O
-    products = products.view(frames * height, width * 3, 3 * outputs)
-    wide = _shifted(width, size[1], stage) @ products  # F*h W ky*O
-    wide = wide.view(frames, height, size[1], 3, outputs).transpose(2, 3)  # F h ky W O
-    full = _shifted(height, size[0], stage) @ wide.reshape(frames, height * 3, size[1] * outputs)
-    return full.view(frames, *size, outputs).permute(0, 3, 1, 2)
-
-
-def _shifted(small: int, large: int, like: Tensor) -> Tensor:
-    """Enlarging of a line, and the three shifts of a kernel: ``(large, small * 3)``.
-
-    Entry ``(i, 3 j + k)`` is the share of pixel j in what lies at ``i + k - 1``; zero beyond.
-    """
-    eye = torch.eye(small, dtype=like.dtype, device=like.device)[None]
-    enlarged = F.interpolate(eye, large, mode="linear", align_corners=True)[0]  # small large
-    return F.pad(enlarged, (1, 1)).unfold(1, large, 1).permute(2, 0, 1).reshape(large, -1)
 
 
 def _last(maps: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ what there is to gain. On a GPU the libraries choose such algorithms themselves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -38,7 +40,7 @@ def _matrices(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.stack(given), kernel, output.T
 
 
-def _polynomial(roots: list[float] | tuple[float, ...], size: int) -> Tensor:
+def _polynomial(roots: Sequence[float], size: int) -> Tensor:
     """Coefficients of the product of all ``x - root``, lowest power first, filled with zeros."""
     made = torch.zeros(size, dtype=torch.float64)
     made[0] = 1

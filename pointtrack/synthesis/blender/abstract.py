@@ -235,7 +235,7 @@ def _cloth(shop: Workshop) -> None:
     at = np.r_[rng.uniform(-1.6, 1.6, 2), 0.0]
     if rng.random() < 0.5:
         radius = rng.uniform(0.3, 0.45)
-        centre = at + (0, 0, radius)
+        centre = at + np.array([0, 0, radius])
         prop = shop.add(
             ball(radius - 0.02), textured(prints.ball_print(rng), 1.0, 0.5), "prop", centre
         )

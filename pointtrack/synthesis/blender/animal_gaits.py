@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.synthesis.blender.animals import LEGS, Breed
+from pointtrack.synthesis.blender.animals import LEGS
+from pointtrack.synthesis.blender.breeds import Breed
 from pointtrack.synthesis.blender.footfalls import Gait, Ground, Steps, Way, level, tread
 from pointtrack.synthesis.blender.rig import Motion, Skeleton, aim, bend, forward, rotation
 
@@ -38,10 +39,10 @@ def move(
         aside = sign * breed.wide * 0.5 * h
         steps.append(tread(way, s, rhythm, k, aside, half if front else -half, ground))
     turn = 2 * np.pi * s / (stride * h)
-    front, back = way.at(s + half), way.at(s - half)
-    heading = np.unwrap(np.arctan2(*(front - back).T[::-1]))
+    fore, back = way.at(s + half), way.at(s - half)
+    heading = np.unwrap(np.arctan2(*(fore - back).T[::-1]))
     place = np.c_[back, ground(*back.T)]
-    rise = ground(*front.T) - ground(*back.T)
+    rise = ground(*fore.T) - ground(*back.T)
     pitch = np.arctan2(rise, 2 * half)
     if gait == "gallop":
         pitch = pitch + 0.13 * np.sin(turn + 1.2)

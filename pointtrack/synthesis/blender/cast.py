@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pointtrack.synthesis.blender import prints
 from pointtrack.synthesis.blender.animal_gaits import move, speed, stand
-from pointtrack.synthesis.blender.animals import draw_breed
+from pointtrack.synthesis.blender.breeds import draw_breed
 from pointtrack.synthesis.blender.footfalls import Ground, Way, level, way_through
 from pointtrack.synthesis.blender.gaits import GESTURES, gesture, leg_length, walk
 from pointtrack.synthesis.blender.materials import textured
@@ -230,7 +230,7 @@ def throw_toys(
         obj, shape = toy(shop, size * rng.uniform(0.7, 1.6), f"toy{k}")
         obj.location = (*at, rng.uniform(*height))
         obj.rotation_euler = rng.uniform(0, 6.3, 3)
-        aim = -at / max(np.linalg.norm(at), 0.5) + rng.normal(0, 0.7, 2)
+        aim = -at / max(float(np.linalg.norm(at)), 0.5) + rng.normal(0, 0.7, 2)
         velocity = (*(aim * rng.uniform(0.3, 1.8) * reach), rng.uniform(-0.5, 2.2))
         bodies.append(Thrown(obj, 0.4, velocity, tuple(rng.uniform(-6, 6, 3)), shape))
     if bodies:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pointtrack.synthesis.blender.paint import SIZE, Picture, Rng, flat, mixed, noise
 
+Colour = NDArray[np.floating]
 FURS = np.array(
     [
         [0.55, 0.36, 0.2],
@@ -46,7 +47,7 @@ def hairs(rng: Rng, image: Picture, strength: float = 0.14) -> Picture:
     return np.clip(image * (1 + strength * strands[..., None]), 0.01, 1).astype(np.float32)
 
 
-def fur(rng: Rng, kind: str, base: NDArray[np.float64]) -> Picture:
+def fur(rng: Rng, kind: str, base: Colour) -> Picture:
     """A coat; the picture is as wide as the animal is tall.
 
     Raises
@@ -58,17 +59,17 @@ def fur(rng: Rng, kind: str, base: NDArray[np.float64]) -> Picture:
     return hairs(rng, _PATTERNS[kind](rng, base, dark, pale))
 
 
-def _plain(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _plain(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     return mixed(base * 0.75, base * 1.15, 0.5 + 0.3 * noise(rng, SIZE, 3, 1.0))
 
 
-def _patches(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _patches(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     edge = noise(rng, SIZE, 3, 1.6) * 8 + 0.4 * noise(rng, SIZE, 30)
     ground = np.array([0.9, 0.87, 0.82])
     return mixed(ground, base * rng.choice([1.0, 0.35]), edge)
 
 
-def _saddle(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _saddle(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     return mixed(base, dark, 0.4 + 0.6 * noise(rng, SIZE, 3, 1.2))
 
 
@@ -86,13 +87,13 @@ def _spots(rng: Rng, count: int, radius: float) -> tuple[Picture, Picture]:
     return best + 0.18 * noise(rng, SIZE, 14, 1.0), angle
 
 
-def _dots(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _dots(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     distance, _ = _spots(rng, 90, 15)
     ground, ink = (base, np.array([0.92, 0.88, 0.8])) if rng.random() < 0.5 else (pale, dark)
     return mixed(ground, ink, (1 - distance) * 5)
 
 
-def _rosettes(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _rosettes(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     distance, angle = _spots(rng, 75, 27)
     ring = (1 - np.abs(distance - 0.75) * 3.4) * (np.sin(3 * angle) > -0.75) * 4
     ground = np.array([0.8, 0.58, 0.3])
@@ -100,7 +101,7 @@ def _rosettes(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
     return mixed(image, np.array([0.1, 0.07, 0.05]), ring)
 
 
-def _stripes(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _stripes(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     x = np.arange(SIZE)[None] / SIZE
     bend = noise(rng, SIZE, 3, 1.3) * 0.5 + noise(rng, SIZE, 8, 1.2) * 0.15
     wave = np.sin(2 * np.pi * 7 * x + 1.6 * bend)
@@ -109,13 +110,13 @@ def _stripes(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
     return mixed(ground, np.array([0.08, 0.07, 0.06]), (wave - (0.0 if zebra else 0.35)) * 4)
 
 
-def _tabby(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _tabby(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     x = np.arange(SIZE)[None] / SIZE
     wave = np.sin(2 * np.pi * 8 * x + 1.5 * noise(rng, SIZE, 5, 1.0))
     return mixed(base * 1.1, dark, 0.45 * (wave + 0.4 * noise(rng, SIZE, 20)))
 
 
-def _wool(rng: Rng, base: Picture, dark: Picture, pale: Picture) -> Picture:
+def _wool(rng: Rng, base: Colour, dark: Colour, pale: Colour) -> Picture:
     distance, _ = _spots(rng, 160, 24)
     ground = np.array([0.88, 0.85, 0.77]) * rng.choice([1.0, 1.0, 0.3])
     return mixed(ground, ground * 0.55, distance - 0.4)
@@ -140,7 +141,7 @@ def skin_tone(rng: Rng) -> tuple[Picture, NDArray[np.float64]]:
     return np.clip(flat(tone) * (1 + field[..., None]), 0, 1).astype(np.float32), tone
 
 
-def denim(rng: Rng, base: NDArray[np.float64]) -> Picture:
+def denim(rng: Rng, base: Colour) -> Picture:
     """Woven cloth of one colour, worn in places, with seams and pockets' stitching."""
     field = 0.1 * noise(rng, SIZE, 4, 1.0) + 0.13 * noise(rng, SIZE, 90, 0.2, 0.5)
     image = flat(base) * (1 + field[..., None])

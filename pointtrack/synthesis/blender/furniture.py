@@ -117,7 +117,9 @@ def cabinet(rng: Rng, size: tuple[float, float, float]) -> Solid:
             w, k = x / columns, (h - 0.1) / rows
             at = np.array([-x / 2 + (i + 0.5) * w, -y / 2 - 0.008, 0.1 + j * k])
             parts.append(with_slot(moved(box((w - 0.02, 0.016, k - 0.02), 0.005), at), 1))
-            knob = moved(ball(0.014, 10), at + (0.35 * w * (1 if i % 2 else -1), -0.02, k * 0.5))
+            knob = moved(
+                ball(0.014, 10), at + np.array([0.35 * w * (1 if i % 2 else -1), -0.02, k * 0.5])
+            )
             parts.append(with_slot(knob, 2))
     for i in (-1, 1):
         for j in (-1, 1):

@@ -38,7 +38,7 @@ class Limb:
         scale = np.array(self.stretch)
         p, a, b = points / scale, np.array(self.a) / scale, np.array(self.b) / scale
         axis = b - a
-        along = np.clip((p - a) @ axis / max(axis @ axis, 1e-12), 0, 1)
+        along = np.clip((p - a) @ axis / max(float(axis @ axis), 1e-12), 0, 1)
         radius = self.ra + (self.rb - self.ra) * along
         return (np.linalg.norm(p - a - along[:, None] * axis, axis=1) - radius) * scale.min()
 
@@ -131,10 +131,10 @@ def surface_net(field: Floats) -> tuple[Floats, Ints]:
     number[tuple(cells.T)] = np.arange(len(cells))
     verts = cells + total / count[:, None]
     quads = []
-    for axis in range(3):
-        u, v = (axis + 1) % 3, (axis + 2) % 3
-        first = np.moveaxis(inside, axis, 0)
-        at = np.argwhere(np.moveaxis(first[:-1] != first[1:], 0, axis))
+    for side in range(3):
+        u, v = (side + 1) % 3, (side + 2) % 3
+        first = np.moveaxis(inside, side, 0)
+        at = np.argwhere(np.moveaxis(first[:-1] != first[1:], 0, side))
         starts_inside = inside[tuple(at.T)]
         ring = []
         for du, dv in ((-1, -1), (0, -1), (0, 0), (-1, 0)):

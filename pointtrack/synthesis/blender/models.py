@@ -71,10 +71,11 @@ def load_model(path: Path, size: float) -> Any:
     meshes = [obj for obj in new if obj.type == "MESH" and len(obj.data.polygons)]
     if not meshes:
         raise PointtrackError(f"{path} holds no mesh")
+    names = [obj.name for obj in new]  # joining removes objects
     whole = _joined(meshes)
-    for obj in new:
-        if obj is not whole and obj.name in bpy.data.objects:
-            bpy.data.objects.remove(obj)
+    for name in names:
+        if name != whole.name and name in bpy.data.objects:
+            bpy.data.objects.remove(bpy.data.objects[name])
     corners = _vertices(whole)
     low, high = corners.min(0), corners.max(0)
     factor = size / max(float((high - low).max()), 1e-9)

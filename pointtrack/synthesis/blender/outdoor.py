@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.synthesis.blender import buildings, paint, plants, prints
-from pointtrack.synthesis.blender.animals import ALL, PETS
+from pointtrack.synthesis.blender.breeds import ALL, PETS
 from pointtrack.synthesis.blender.camera_paths import Limits
 from pointtrack.synthesis.blender.cast import Plan, cast_animals, cast_people, throw_toys
 from pointtrack.synthesis.blender.cloth import drape, gusts
@@ -136,7 +136,7 @@ def _surroundings(shop: Workshop, place: str, ground: Ground) -> None:
     stone = textured(
         paint.concrete(rng) if rng.random() < 0.5 else paint.soil(rng), 0.8, 0.9, bump=0.02
     )
-    for k in range({"desert": 16, "meadow": 6, "wood": 8}.get(place, 2)):
+    for _ in range({"desert": 16, "meadow": 6, "wood": 8}.get(place, 2)):
         angle, far = rng.uniform(0, 6.3), rng.uniform(6.5, 22)
         at = _at(ground, far * np.cos(angle), far * np.sin(angle), 0.1)
         shop.add(plants.rock(rng, rng.uniform(0.6, 2.4)), stone, "rock", at)
@@ -185,7 +185,7 @@ def _things(shop: Workshop, place: str, plan: Plan, ground: Ground) -> list[Any]
         blades = plants.tufts(rng, places, rng.uniform(0.1, 0.3))
         look = textured(paint.foliage(rng, 0.12 if place == "desert" else 0.24), 1.0, 0.7)
         shop.add(blades, look, "grass", instance=0, smooth=False)
-    for k in range(int(rng.integers(5, 10))):
+    for _ in range(int(rng.integers(5, 10))):
         made += _thing(shop, str(menu[rng.integers(len(menu))]), plan, ground)
     return made
 
@@ -265,7 +265,7 @@ def _thing(shop: Workshop, kind: str, plan: Plan, ground: Ground) -> list[Any]:
             [textured(paint.bark(rng), 1.5, 0.95, bump=0.02)],
         )
     else:
-        parts = []
+        parts: list[Solid] = []
         for k in range(int(rng.integers(1, 4))):
             side = rng.uniform(0.35, 0.6)
             parts.append(
@@ -284,7 +284,7 @@ def _thing(shop: Workshop, kind: str, plan: Plan, ground: Ground) -> list[Any]:
         )
     obj = shop.add(mesh, looks, kind, spot, turn, smooth=kind in ("rock", "barrel", "post", "log"))
     if kind in ("rock", "barrel", "crates"):
-        shop.watch(np.array(spot) + (0, 0, 0.5), 0.3)
+        shop.watch(np.array(spot) + np.array([0, 0, 0.5]), 0.3)
     return [obj]
 
 

@@ -70,17 +70,19 @@ def palette(rng: Rng, count: int = 5, muted: float | None = None) -> NDArray[np.
 def grained(rng: Rng, image: Picture, strength: float = 0.05) -> Picture:
     """Blotches and fine specks, so that no painted area is quite flat."""
     height, width = image.shape[:2]
-    grain = noise(rng, SIZE, 24, 0.25) * 1.1
-    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
+    specks = noise(rng, SIZE, 24, 0.25) * 1.1
+    grain = cv2.resize(specks, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.clip(image * (1 + strength * grain[..., None]), 0, 1).astype(np.float32)
 
 
-def flat(shade: NDArray[np.float64], height: int = SIZE, width: int = SIZE) -> Picture:
+def flat(shade: NDArray[np.floating], height: int = SIZE, width: int = SIZE) -> Picture:
     """One colour everywhere."""
     return np.broadcast_to(np.asarray(shade, np.float32), (height, width, 3)).copy()
 
 
-def mixed(low: NDArray[np.float64], high: NDArray[np.float64], weight: Picture) -> Picture:
+def mixed(
+    low: NDArray[np.floating], high: NDArray[np.floating], weight: NDArray[np.floating]
+) -> Picture:
     """Between two colours by a weight (H, W) in [0, 1]."""
     w = np.clip(weight, 0, 1)[..., None]
     return (np.asarray(low) * (1 - w) + np.asarray(high) * w).astype(np.float32)

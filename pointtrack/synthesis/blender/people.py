@@ -204,11 +204,11 @@ def person_limbs(build: Build, rig: Skeleton) -> list[Limb]:
             bone(f"thigh.{side}", 0.036, 0.036, start=0.6),
         ]
         hand = rig.head[rig[f"hand.{side}"]]
-        thumb = hand + (sign * 0.012 * h, 0.022 * h, -0.025 * h)
+        thumb = hand + np.array([sign * 0.012 * h, 0.022 * h, -0.025 * h])
         limbs.append(
             Limb(
                 f"hand.{side}",
-                tuple(hand + (0, 0.01 * h, -0.008 * h)),
+                tuple(hand + np.array([0, 0.01 * h, -0.008 * h])),
                 tuple(thumb),
                 0.008 * h,
                 0.007 * h,

@@ -91,7 +91,7 @@ def bush(rng: Rng, height: float) -> Solid:
             [np.cos(angle) * reach, np.sin(angle) * reach, height * rng.uniform(0.45, 0.65)]
         )
         parts.append(
-            with_slot(tube([(0, 0, -0.05), at * (0.6, 0.6, 0.6), at], [0.02, 0.012, 0.006], 6), 1)
+            with_slot(tube(np.array([(0, 0, -0.05), at * 0.6, at]), [0.02, 0.012, 0.006], 6), 1)
         )
         centres.append(_crown(rng, at, height * np.array([0.36, 0.36, 0.36]), 220))
     spots = np.concatenate(centres)

@@ -26,13 +26,26 @@ WORDS = ("NORTH", "ATLAS", "RIVER", "LIGHT", "OCEAN", "GARDEN", "MUSIC", "STORY"
 
 
 # Letters as five rows of three dots in octal; OpenCV's own fonts differ between its versions.
-GLYPHS = dict(
-    pair.split(":")
-    for pair in (
-        "A:25755 B:65656 C:34443 D:65556 E:74647 G:34553 H:55755 I:72227 L:44447 "
-        "M:57755 N:65555 O:25552 R:65655 S:34216 T:72222 U:55557 V:55552 Y:55222"
-    ).split()
-)
+GLYPHS = {
+    "A": "25755",
+    "B": "65656",
+    "C": "34443",
+    "D": "65556",
+    "E": "74647",
+    "G": "34553",
+    "H": "55755",
+    "I": "72227",
+    "L": "44447",
+    "M": "57755",
+    "N": "65555",
+    "O": "25552",
+    "R": "65655",
+    "S": "34216",
+    "T": "72222",
+    "U": "55557",
+    "V": "55552",
+    "Y": "55222",
+}
 
 
 def landscape(rng: Rng) -> Picture:
@@ -89,10 +102,8 @@ def poster(rng: Rng) -> Picture:
     ink = (colours[4] if image[0, 0].sum() < 1.5 else colours[0] * 0.5).tolist()
     word = str(rng.choice(WORDS))
     write(image, word, (30, 40), 80, ink)
-    shape = outline(str(rng.choice(["disc", "star", "square"])), 130, rng.uniform(0, 6)) + (
-        256,
-        290,
-    )
+    shape = outline(str(rng.choice(["disc", "star", "square"])), 130, rng.uniform(0, 6))
+    shape = shape + np.array([256, 290])
     cv2.fillPoly(image, [shape.astype(np.int32)], colours[1].tolist(), cv2.LINE_AA)
     for k in range(3):
         width = int(rng.uniform(200, 440))

@@ -153,7 +153,7 @@ def bone_weights(rig: Skeleton, verts: Floats, bones: Ints, quads: Ints, smooth:
 
 def _to_segment(points: Floats, a: Floats, b: Floats) -> Floats:
     axis = b - a
-    share = np.clip((points - a) @ axis / max(axis @ axis, 1e-12), 0, 1)
+    share = np.clip((points - a) @ axis / max(float(axis @ axis), 1e-12), 0, 1)
     return np.linalg.norm(points - a - share[:, None] * axis, axis=1)
 
 

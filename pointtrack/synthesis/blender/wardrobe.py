@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.synthesis.blender import coats, paint
-from pointtrack.synthesis.blender.animals import Breed, make_animal
+from pointtrack.synthesis.blender.animals import make_animal
+from pointtrack.synthesis.blender.breeds import Breed
 from pointtrack.synthesis.blender.materials import plain, textured
 from pointtrack.synthesis.blender.people import Build, Figure, make_person
 from pointtrack.synthesis.blender.rig import Motion, skin

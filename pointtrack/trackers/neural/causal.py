@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pointtrack.errors import QueryError
 from pointtrack.geometry import Size
 from pointtrack.networks.blocks.estimates import joined, of_points
 from pointtrack.networks.blocks.mixer import MixerState
 from pointtrack.networks.tapir import ITERATIONS, Features, Tapir
-from pointtrack.queries import Queries
+from pointtrack.queries import Queries, QueryLike, resolve
 from pointtrack.trackers.base import Paths, Progress, Ticker, Tracker
 from pointtrack.trackers.neural.budget import Need
 from pointtrack.trackers.neural.features import FrameFeatures, Maps
 from pointtrack.trackers.neural.matching_models import TapirModel, certain, tapir_need
 from pointtrack.trackers.neural.model import Runner, floats
-from pointtrack.trackers.session import Estimate, Flags, Points, Session
+from pointtrack.trackers.session import Estimate, Flags, Points, Session, Step
 from pointtrack.trackers.windowed import joined as joined_paths
-from pointtrack.video import Video
+from pointtrack.video import Video, VideoLike, open_finite
 from pointtrack.weights import ModelCard
 
 _REMEMBERED = 2 * 12 * 2 * 512  # numbers a point and iteration
@@ -48,6 +50,25 @@ class Followed:
             self.states = [of_points(part, picked, 2) for part in self.states]
 
 
+@dataclass(frozen=True, eq=False)
+class Descriptors:
+    """What points look like in some video, to find them in another one.
+
+    Attributes
+    ----------
+    names
+        Of the N points.
+    features
+        The network's, at each of its sizes: ``(1, N, C)``.
+    """
+
+    names: tuple[str, ...]
+    features: list[Features]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 class CausalModel(TapirModel):
     """Causal TAPIR and causal BootsTAPIR."""
 
@@ -57,6 +78,11 @@ class CausalModel(TapirModel):
         seen = tapir_need(self.convention.size, self._levels)
         remembered = floats(_REMEMBERED * ITERATIONS * len(self._levels))
         return Need(seen.frame, seen.encoding, 2 * remembered, seen.least)
+
+    @property
+    def levels(self) -> int:
+        """At how many sizes points are described."""
+        return len(self._levels)
 
     def maps(self, maps: Maps) -> list[Features]:
         """One frame's features ``(1, ...)``, of each level."""
@@ -89,6 +115,11 @@ class CausalRunner(Runner):
         """Take up points by what they look like in a frame."""
         points = self.model.describe(maps, self.queries(txy, size))
         followed.append(points, self.model.unknown(len(txy)))
+
+    @torch.inference_mode()
+    def meet(self, followed: Followed, points: list[Features]) -> None:
+        """Take up points by what they look like."""
+        followed.append(points, self.model.unknown(points[0].fine.shape[1]))
 
     @torch.inference_mode()
     def step(self, maps: Maps, followed: Followed, size: Size) -> Estimate:
@@ -134,6 +165,33 @@ class CausalTracker(Tracker):
 
     def session(self, keep: bool = False) -> CausalSession:
         return CausalSession(self._runner, keep)
+
+    def describe(self, video: VideoLike, queries: QueryLike) -> Descriptors:
+        """What points look like, for `CausalSession.add_described` on another video.
+
+        Parameters
+        ----------
+        video
+            Anything `open_video` takes.
+        queries
+            As of `track`. Of a point with several observations the first one counts.
+
+        Raises
+        ------
+        VideoError, QueryError
+            When the video cannot be read or a query does not lie in it.
+        """
+        opened = open_finite(video)
+        asked = resolve(queries, opened)
+        rows = asked.first()
+        followed, order = Followed(), []
+        for t in np.unique(asked.t[rows]).tolist():
+            here = rows[asked.t[rows] == t]
+            maps = self._runner.encode([opened[t]])
+            self._runner.begin(followed, maps, asked.txy[here].astype(np.float32), opened.size)
+            order.append(np.flatnonzero(asked.t[rows] == t))
+        self._runner.keep(followed, np.argsort(np.concatenate(order)))
+        return Descriptors(asked.names, followed.points)
 
     def _paths(
         self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
@@ -208,6 +266,59 @@ class CausalSession(Session):
         self._runner = runner
         self._followed = Followed()
         self._maps: Maps = []
+        self._described: list[tuple[list[int], Descriptors]] = []  # to be found on the next frame
+
+    def add_described(self, points: Descriptors) -> list[int]:
+        """Look for points by what they look like, from the *next* frame on.
+
+        Parameters
+        ----------
+        points
+            What `CausalTracker.describe` gave, of any video, with the same model.
+
+        Returns
+        -------
+        list of int
+            Their ids.
+        """
+        levels = self._runner.model.levels
+        if len(points.features) != levels:
+            raise QueryError(
+                f"the points are described at {len(points.features)} sizes, this session works at "
+                f"{levels}"
+            )
+        ids = list(range(self._next_id, self._next_id + len(points)))
+        self._next_id += len(points)
+        if ids:
+            self._described.append((ids, points))
+        return ids
+
+    def step(self, frame: NDArray[np.uint8]) -> Step:
+        now = super().step(frame)
+        for ids, points in self._described:
+            now = self._find(ids, points)
+        self._described = []
+        return now
+
+    def _find(self, ids: list[int], points: Descriptors) -> Step:
+        """Take up points where the network finds them on the newest frame."""
+        assert self.size is not None
+        fresh = Followed()
+        self._runner.meet(fresh, points.features)
+        found = self._runner.step(self._maps, fresh, self.size)
+        self._followed.append(fresh.points, fresh.states)
+        self._ids = np.concatenate([self._ids, np.array(ids, np.int64)])
+        xy, visible, confidence = (
+            np.concatenate(pair) for pair in zip(self._now, found, strict=True)
+        )
+        self._now = xy, visible, confidence
+        order = np.argsort(self._ids, kind="stable")
+        now = Step(self.frame, self._ids[order], xy[order], visible[order], confidence[order])
+        if self._history is not None:
+            self._history.steps[-1] = now
+            for point, place in zip(ids, found[0], strict=True):
+                self._history.observe(point, self.frame, place)
+        return now
 
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._maps = self._runner.encode([frame])

@@ -54,7 +54,7 @@ class ClipTracker(WindowedTracker):
         live: int,
     ):
         super().__init__(card, self, window, overlap, live)
-        least = min(window, 2 * overlap)
+        least = min(window, overlap + 16)
         self._runner = ClipRunner(model, device, memory, max(least, live))
         self._window = max(least, min(window, self._runner.shares.frames))
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pointtrack.synthesis.blender.animal_gaits import GAITS, move, speed
-from pointtrack.synthesis.blender.animals import BREEDS, LEGS, animal_rig, make_animal
+from pointtrack.synthesis.blender.animals import LEGS, animal_rig, make_animal
+from pointtrack.synthesis.blender.breeds import BREEDS
 from pointtrack.synthesis.blender.footfalls import Gait, level, tread, way_through
 from pointtrack.synthesis.blender.gaits import GESTURES, gesture, walk
 from pointtrack.synthesis.blender.implicit import Limb, body
