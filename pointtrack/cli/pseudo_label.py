@@ -83,7 +83,7 @@ def pseudo_label(
             help="Leave out clips with two frames in a row so unlike, 0 to 1; 1: none.",
             rich_help_panel=_CLIPS,
         ),
-    ] = 0.6,
+    ] = 0.4,
     seed: Annotated[
         int,
         typer.Option(help="The same seed and options give the same clips.", rich_help_panel=_CLIPS),

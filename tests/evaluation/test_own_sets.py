@@ -51,3 +51,39 @@ def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == Path("/somewhere/pointtrack")
     monkeypatch.setenv("POINTTRACK_CACHE", "~/kept")
     assert cache_folder() == Path.home() / "kept"
+
+
+def test_blender_val_is_whole_and_fits_into_the_package() -> None:
+    data = own_sets.BlenderVal()
+    clips = list(data)
+    assert data.count() == len(clips) == 18
+    assert {clip.name for clip in clips} == {f"clip_{index:06d}" for index in range(18)}
+    for clip in clips:
+        assert (len(clip.video), clip.video.size) == (32, (256, 256))
+        assert len(clip) > 200
+        assert clip.queries is not None
+        asked = clip.queries.txy[:, 0].astype(int)
+        rows = np.arange(len(clip))
+        assert clip.visible[rows, asked].all()
+        assert np.abs(clip.xy[rows, asked] - clip.queries.txy[:, 1:]).max() < 0.01
+    place = Path(own_sets.__file__).with_name("blender_val")
+    assert sum(path.stat().st_size for path in place.rglob("*")) < 15e6
+
+
+def test_blender_val_shows_what_its_tracks_say() -> None:
+    """Patches round a point that moves look alike in neighbouring frames, elsewhere less so."""
+    clip = next(iter(own_sets.BlenderVal()))
+    frames = clip.video.to_numpy().astype(np.float64).mean(axis=3)
+    here, there = [], []
+    for t in range(0, 30, 5):
+        both = clip.visible[:, t] & clip.visible[:, t + 1]
+        a, b = (np.round(clip.xy[both, t + k]).astype(int) for k in (0, 1))
+        inside = ((np.minimum(a, b) >= 4) & (np.maximum(a, b) < 252)).all(axis=1)
+        for p, q in zip(a[inside], b[inside], strict=True):
+            first, second = (
+                frames[t + k, y - 3 : y + 4, x - 3 : x + 4] for k, (x, y) in enumerate((p, q))
+            )
+            other = np.roll(frames[t + 1], 9, axis=1)[q[1] - 3 : q[1] + 4, q[0] - 3 : q[0] + 4]
+            here.append(np.abs(first - second).mean())
+            there.append(np.abs(first - other).mean())
+    assert np.median(here) < 0.5 * np.median(there)

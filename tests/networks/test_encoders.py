@@ -73,4 +73,3 @@ def test_a_flat_picture_stays_finite() -> None:
 def test_features_have_the_size_of_the_stride() -> None:
     with torch.inference_mode():
         assert PointEncoder(8)(frames(2, 72, 104)).shape == (2, 9, 13, 128)
-        assert PointEncoder(4)(frames(0)).shape == (0, 12, 16, 128)

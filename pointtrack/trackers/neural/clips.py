@@ -6,6 +6,8 @@ frames instead of pictures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -72,11 +74,11 @@ class ClipTracker(WindowedTracker):
         )
         return self._runner.track(maps, txy, size)
 
-    def _clip(self, video: Video) -> WindowedClip:
+    def _clip(self, video: Video, tick: Callable[[int], None] | None = None) -> WindowedClip:
         def track(maps: Maps, txy: NDArray[np.float32]) -> ClipAnswer:
             return self._runner.track(maps, txy, video.size)
 
-        return WindowedClip(self._runner.features(video).read, track)
+        return WindowedClip(self._runner.features(video, tick=tick).read, track)
 
     def _paths(
         self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
@@ -84,7 +86,8 @@ class ClipTracker(WindowedTracker):
         if len(video) > self._window:
             return super()._paths(video, queries, both_ways, progress)
         # One answer for the frames before a query and after it.
-        clip, tick = self._clip(video), Ticker(progress, len(video))
+        tick = Ticker(progress, 2 * len(video))
+        clip = self._clip(video, tick)
         maps = clip.read(range(len(video)))
         found = Paths(*clip.track(maps, queries.txy))
         tick(len(video))

@@ -33,12 +33,22 @@ class FrameFeatures:
         Frames encoded together.
     reach
         Frames on either side that a frame's features depend on.
+    tick
+        Called with a number of frames when they have been encoded.
     """
 
-    def __init__(self, video: Video, encode: Encode, room: int, chunk: int, reach: int = 0) -> None:
+    def __init__(
+        self,
+        video: Video,
+        encode: Encode,
+        room: int,
+        chunk: int,
+        reach: int = 0,
+        tick: Callable[[int], None] | None = None,
+    ) -> None:
         self._pictures, self._encode = _Pictures(video), encode
         self._frames = len(video)
-        self._chunk, self._reach = chunk, reach
+        self._chunk, self._reach, self._tick = chunk, reach, tick
         self._whole = room >= len(video)
         self._span = range(0)
         self._known = np.zeros(0, bool)
@@ -108,6 +118,8 @@ class FrameFeatures:
         for level, new in zip(self._maps, found, strict=True):
             level[here] = new[there]
         self._known[here] = True
+        if self._tick is not None:
+            self._tick(len(span))
 
 
 class _Pictures:

@@ -6,7 +6,9 @@ converts, and cuts the work into portions that fit into the memory.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -106,11 +108,24 @@ class Runner:
         """Features of frames of the video."""
         return self.model.encode(self.model.convention.prepare(frames, self.device))
 
-    def features(self, video: Video, room: int | None = None) -> FrameFeatures:
-        """Features of a video's frames, of ``room`` of them at a time."""
+    def features(
+        self, video: Video, room: int | None = None, tick: Callable[[int], None] | None = None
+    ) -> FrameFeatures:
+        """Features of a video's frames, of ``room`` of them at a time; see `FrameFeatures`."""
         encode: Encode = self.encode
         kept = self.shares.frames if room is None else room
-        return FrameFeatures(video, encode, kept, self.shares.encoded, self.model.reach)
+        return FrameFeatures(video, encode, kept, self.shares.encoded, self.model.reach, tick)
+
+    def groups(self, count: int, frames: int) -> int:
+        """Into how many groups so many points are split, to fit into the memory."""
+        groups = max(1, -(-count // max(1, self.shares.points_frames // frames)))
+        if groups > 1 and self.model.joint:
+            warnings.warn(
+                f"{count} points of {self.model.name} do not fit into the memory together; they "
+                f"are tracked in {groups} groups that do not see each other",
+                stacklevel=2,
+            )
+        return groups
 
     def queries(self, txy: NDArray[np.float32], size: Size) -> Tensor:
         """Queries ``(N, 3)`` in pixels of the video as the network takes them."""
@@ -136,8 +151,8 @@ class ClipRunner(Runner):
     def track(self, maps: Maps, txy: NDArray[np.float32], size: Size) -> ClipAnswer:
         """Follow ``txy (M, 3)``, in pixels of a video of ``size``, through encoded frames."""
         queries = self.queries(txy, size)
-        step = max(1, self.shares.points_frames // len(maps[0]))
-        parts = [self.model.track(maps, part) for part in queries.split(step)]
+        groups = self.groups(len(queries), len(maps[0]))
+        parts = [self.model.track(maps, part) for part in queries.tensor_split(groups)]
         found = Answer(*(torch.cat(same) for same in zip(*parts, strict=True)))
         return self.answer(found, size)
 

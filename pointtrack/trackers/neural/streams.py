@@ -40,11 +40,6 @@ class WindowRunner(Runner):
         """Track through a window."""
         return self.model.advance(state, maps)
 
-    @property
-    def together(self) -> int:
-        """Points that fit into the memory at a time."""
-        return max(1, self.shares.points_frames // self.model.window)
-
 
 class StreamTracker(Tracker):
     """Runs a `WindowModel`.
@@ -114,9 +109,10 @@ class StreamTracker(Tracker):
         model = self._runner.model
         away = np.abs(queries.t[rows] - order.start).astype(np.float32)  # frames from its start
         asked = np.column_stack([away, queries.xy[rows]])
+        count = self._runner.groups(len(rows), model.window)
         groups = [
             self._group(rows[part], asked[part], video)
-            for part in np.array_split(np.arange(len(rows)), -(-len(rows) // self._runner.together))
+            for part in np.array_split(np.arange(len(rows)), count)
         ]
         kept: Maps = []
         begin = start = 0
