@@ -290,7 +290,7 @@ def test_progress_counts_up_to_all_there_is(name: str) -> None:
     seen: list[tuple[int, int]] = []
     _loaded(name).track(SCENE.frames, QUERIES, progress=lambda *at: seen.append(at))
     assert seen[-1][0] == seen[-1][1]
-    assert len(seen) > 3
+    assert len(seen) > 2
 
 
 # --- what cannot be ------------------------------------------------------------------------------
