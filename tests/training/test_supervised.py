@@ -22,8 +22,8 @@ from pointtrack.training.processes import Group
 from pointtrack.training.run_config import (
     DataConfig,
     HeldOutConfig,
-    PartConfig,
     OptimiserConfig,
+    PartConfig,
     RunConfig,
     make,
     read_config,

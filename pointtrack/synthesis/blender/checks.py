@@ -145,7 +145,7 @@ class Sample:
 
     def __init__(self, maps: FrameMaps, xy: FloatArray, focal: float):
         height, width = maps.depth.shape
-        inside: BoolArray = ((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=1)  # NaN: no
+        inside = np.all((xy >= 0) & (xy <= (width - 1, height - 1)), axis=1)  # NaN: no
         place = np.where(inside[:, None], xy, 0)
         corner = np.minimum(place.astype(int), (max(width - 2, 0), max(height - 2, 0)))  # N 2
         self._x, self._y = corner[:, 0], corner[:, 1]

@@ -70,8 +70,8 @@ def read_exr(path: Path) -> FrameMaps:
         normal=stack("Normal", "XYZ"),
         position=stack("Position", "XYZ"),
         index=stack("Object Index", "X")[..., 0].round().astype(np.uint16),
-        forward=vector[..., 2:] * np.float32((-1, 1)),
-        backward=vector[..., :2] * np.float32((1, -1)),
+        forward=vector[..., 2:] * np.array((-1, 1), np.float32),
+        backward=vector[..., :2] * np.array((1, -1), np.float32),
     )
 
 

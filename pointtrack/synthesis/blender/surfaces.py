@@ -88,10 +88,12 @@ class Stage:
         before, self.surfaces = self.surfaces, {}
         for name, surface in _evaluate():
             old = before.get(name)
-            same = old is not None and np.array_equal(old.vertices, surface.vertices)
-            if same and np.array_equal(old.faces, surface.faces):
-                surface = old
-            self.surfaces[name] = surface
+            kept = (
+                old is not None
+                and np.array_equal(old.vertices, surface.vertices)
+                and np.array_equal(old.faces, surface.faces)
+            )
+            self.surfaces[name] = old if old is not None and kept else surface
 
     def cast(self, eye: FloatArray, ways: FloatArray) -> Hits:
         """Cast rays from a point ``(3,)`` along unit vectors ``(N, 3)``."""

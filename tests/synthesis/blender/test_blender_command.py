@@ -154,6 +154,6 @@ def test_packing(tmp_path: Path) -> None:
 
 
 def test_the_command_names_every_preset_store_and_chance() -> None:
-    assert synth_blender.PRESETS == tuple(PRESETS)
-    assert synth_blender.STORES == IMAGES
+    assert tuple(PRESETS) == synth_blender.PRESETS
+    assert IMAGES == synth_blender.STORES
     assert tuple(synth_blender.CHANCES) == CHANCES
