@@ -72,12 +72,15 @@ def make_clip(
     seed: int,
     config: dict[str, Any],
     threads: int,
+    spread: Callable[[], None],
     report: Callable[[int], None],
 ) -> list[str]:
     """Make a clip's folders; see `pointodyssey_format` for what is in them.
 
     Parameters
     ----------
+    spread
+        Called when the scene is staged, from where on several cores may work.
     report
         Called with the number of pictures that are there.
 
@@ -88,6 +91,7 @@ def make_clip(
     """
     settings = from_mapping(config)
     work = _begin(work_folder(out, name), settings, seed, threads)
+    spread()
     _render_maps(work)
     points, paths = _follow(work)
     agreements = [_check(work, view, points, paths) for view in range(settings.views)]
