@@ -32,6 +32,7 @@ from pointtrack.synthesis.blender.pointodyssey_format import Annotations, Sequen
 from pointtrack.synthesis.blender.recipes import Recipe, develop, draw_recipe
 from pointtrack.synthesis.blender.staging import Staged, stage
 from pointtrack.synthesis.blender.surfaces import Stage
+from pointtrack.synthesis.blender.threads import one_thread
 from pointtrack.synthesis.blender.tracks import (
     LEAST_LIGHT,
     MaterialPoint,
@@ -72,15 +73,12 @@ def make_clip(
     seed: int,
     config: dict[str, Any],
     threads: int,
-    spread: Callable[[], None],
     report: Callable[[int], None],
 ) -> list[str]:
     """Make a clip's folders; see `pointodyssey_format` for what is in them.
 
     Parameters
     ----------
-    spread
-        Called when the scene is staged, from where on several cores may work.
     report
         Called with the number of pictures that are there.
 
@@ -91,7 +89,6 @@ def make_clip(
     """
     settings = from_mapping(config)
     work = _begin(work_folder(out, name), settings, seed, threads)
-    spread()
     _render_maps(work)
     points, paths = _follow(work)
     agreements = [_check(work, view, points, paths) for view in range(settings.views)]
@@ -116,7 +113,8 @@ def _begin(folder: Path, config: BlenderConfig, seed: int, threads: int) -> Work
         note.write_text(order, encoding="utf-8")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     rendering.prepare(config, seed, threads)
-    staged = stage(config, seed)
+    with one_thread():
+        staged = stage(config, seed)
     rendering.prepare(config, seed, threads)  # whatever was staged
     cameras = [_film(camera, config) for camera in staged.cameras]
     return Work(config, seed, folder, staged, draw_recipe(config, seed), cameras)

@@ -27,7 +27,6 @@ def main() -> None:
     say = _speak_alone()
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    cores = _take_one_core()
     try:
         from pointtrack.synthesis.blender.clipmaking import make_clip
 
@@ -37,7 +36,6 @@ def main() -> None:
             seed=order["seed"],
             config=order["config"],
             threads=order["threads"],
-            spread=lambda: _take_cores(cores),
             report=lambda frames: say({"frames": frames}),
         )
         say({"rejected": rejected} if rejected else {"done": True})
@@ -55,25 +53,6 @@ def _speak_alone() -> Callable[[dict[str, Any]], None]:
         out.flush()
 
     return say
-
-
-def _take_one_core() -> set[int]:
-    """Stay on one core, and return those there were.
-
-    Blender steps physics among the tasks of its scene, and where several threads work on these,
-    falling things come to lie otherwise in one run of four. How many threads there are is decided
-    when Blender is imported.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return set()
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(cores)[os.getpid() % len(cores)]})
-    return cores
-
-
-def _take_cores(cores: set[int]) -> None:
-    if cores:
-        os.sched_setaffinity(0, cores)
 
 
 def _end_with_parent() -> None:
