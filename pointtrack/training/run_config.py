@@ -91,7 +91,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW with a linear warm-up and a cosine down to a small rest.
+    """AdamW, or Muon beside it, with a linear warm-up and a cosine down to a small rest.
 
     Attributes
     ----------
@@ -105,6 +105,11 @@ class OptimiserConfig:
         Greatest length of the gradient.
     ema
         How much of the average of the weights is kept at each step.
+    muon
+        Whether matrices and kernels between hidden layers are learned by Muon; see
+        `pointtrack.training.optimiser`.
+    rest_rate
+        AdamW's rate for the other weights, as a share of Muon's.
     """
 
     rate: float = 5e-4
@@ -113,6 +118,8 @@ class OptimiserConfig:
     decay: float = 1e-3
     clip: float = 1.0
     ema: float = 0.999
+    muon: bool = False
+    rest_rate: float = 1.0
 
 
 @dataclass(frozen=True)

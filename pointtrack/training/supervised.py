@@ -40,8 +40,9 @@ from pointtrack.training.feeding import make_loader, requery
 from pointtrack.training.held_out import make_clips, mean_scores, predict, score
 from pointtrack.training.journal import Journal
 from pointtrack.training.losses import LossConfig
+from pointtrack.training.optimiser import Optimiser, learning_rate
 from pointtrack.training.processes import Group
-from pointtrack.training.run_config import OptimiserConfig, RunConfig
+from pointtrack.training.run_config import RunConfig
 from pointtrack.training.sample import Batch
 from pointtrack.training.unroll import UnrollConfig, batch_loss
 from pointtrack.weights.compact import fill
@@ -92,7 +93,7 @@ class Trainer:
         if config.start:
             fill(self.network, starting_weights(config.start), config.start)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimiser = make_optimiser(self.network, config.optimiser)
+        self.optimiser = Optimiser(self.network, config.optimiser)
         self.loader = make_loader(config, self.group, pin=self.device.type == "cuda")
         self.step = 0
         self._objective: nn.Module = Objective(self.network, config.loss, config.unroll)
@@ -105,10 +106,7 @@ class Trainer:
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One step on a batch; returns the loss, its parts and the gradient's length."""
         config = self.config
-        rate = learning_rate(self.step, config.steps, config.optimiser)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         seed = config.seed * 1_000_003 + self.step * self.group.world + self.group.rank
         batch = requery(batch, config.data.anywhere, seed).to(self.device)
         with self._autocast():
@@ -116,10 +114,13 @@ class Trainer:
         loss.backward()
         length = nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip)
         if torch.isfinite(length):  # one bad batch must not end a run of days
-            self.optimiser.step()
+            self.optimiser.step(self._rate())
             self._average()
         self.step += 1
         return {"loss": loss.detach(), "gradient": length, **parts}
+
+    def _rate(self) -> float:
+        return learning_rate(self.step, self.config.steps, self.config.optimiser)
 
     def _average(self) -> None:
         keep = min(self.config.optimiser.ema, (1 + self.step) / (10 + self.step))
@@ -151,8 +152,7 @@ class Trainer:
                 if journal:
                     journal.count(values)
                     if self.step % config.log == 0 or self.step == end:
-                        rate = self.optimiser.param_groups[0]["lr"]
-                        journal.losses(self.step, rate, clock.lap())
+                        journal.losses(self.step, self._rate(), clock.lap())
                 late = self.group.agree(time.monotonic() - begun > seconds)
                 if self.step % config.save == 0 or self.step == end or late:
                     self.save()
@@ -256,25 +256,6 @@ def train(
         trainer.resume()
         trainer.run(report if group.rank == 0 else None, seconds=seconds)
         return trainer.step
-
-
-def make_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
-    """AdamW; vectors and single numbers (biases, norms) do not decay."""
-    named = list(network.named_parameters())
-    groups = [
-        {"params": [p for _, p in named if p.ndim > 1], "weight_decay": config.decay},
-        {"params": [p for _, p in named if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), eps=1e-8)
-
-
-def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Up in a line, down in a cosine."""
-    if step < config.warmup:
-        return config.rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(steps - config.warmup, 1)
-    share = (1 + math.cos(math.pi * min(done, 1.0))) / 2
-    return config.rate * (config.rest + (1 - config.rest) * share)
 
 
 class _Clock:

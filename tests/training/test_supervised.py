@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import socket
 from pathlib import Path
@@ -18,6 +19,7 @@ from pointtrack.training import processes
 from pointtrack.training.feeding import make_loader, requery
 from pointtrack.training.held_out import make_clips, predict, score
 from pointtrack.training.losses import LossConfig
+from pointtrack.training.optimiser import learning_rate
 from pointtrack.training.processes import Group
 from pointtrack.training.run_config import (
     DataConfig,
@@ -29,7 +31,7 @@ from pointtrack.training.run_config import (
     read_config,
 )
 from pointtrack.training.sample import Batch
-from pointtrack.training.supervised import Objective, Trainer, learning_rate
+from pointtrack.training.supervised import Objective, Trainer
 from pointtrack.training.unroll import UnrollConfig, batch_loss, unroll
 
 SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8, iterations=2)
@@ -133,11 +135,14 @@ def test_requery_keeps_to_visible_frames_and_to_its_seed() -> None:
 # --- Stopping and going on --------------------------------------------------------------------
 
 
-def test_ten_steps_are_five_and_five_more_to_the_bit(tmp_path: Path) -> None:
-    whole = Trainer(CONFIG, tmp_path / "whole")
+@pytest.mark.parametrize("muon", [False, True])
+def test_ten_steps_are_five_and_five_more_to_the_bit(tmp_path: Path, muon: bool) -> None:
+    optimiser = OptimiserConfig(warmup=3, rate=1e-3, muon=muon)
+    config = dataclasses.replace(CONFIG, optimiser=optimiser)
+    whole = Trainer(config, tmp_path / "whole")
     whole.run()
-    Trainer(CONFIG, tmp_path / "parts").run(until=5)
-    rest = Trainer(CONFIG, tmp_path / "parts")
+    Trainer(config, tmp_path / "parts").run(until=5)
+    rest = Trainer(config, tmp_path / "parts")
     assert rest.resume()
     assert rest.step == 5
     rest.run()

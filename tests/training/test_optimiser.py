@@ -1,0 +1,88 @@
+"""The optimiser: what it changes, by how much, and that it can be gone on with."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pointtrack.networks.compact import CompactConfig, CompactNetwork
+from pointtrack.training.optimiser import Optimiser
+from pointtrack.training.run_config import OptimiserConfig
+
+SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8, iterations=2)
+MUON = OptimiserConfig(muon=True, decay=0.0, rest_rate=0.5)
+
+
+def network_with_gradients() -> CompactNetwork:
+    torch.manual_seed(0)
+    network = CompactNetwork(SMALL)
+    renew_gradients(network, 1)
+    return network
+
+
+def renew_gradients(network: nn.Module, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    return {name: p.detach().clone() for name, p in network.named_parameters()}
+
+
+@pytest.mark.parametrize("muon", [False, True])
+def test_every_weight_is_changed(muon: bool) -> None:
+    network = network_with_gradients()
+    before = weights(network)
+    Optimiser(network, OptimiserConfig(muon=muon)).step(1e-3)
+    for name, parameter in network.named_parameters():
+        assert not torch.equal(before[name], parameter), name
+
+
+def test_kernels_move_by_near_orthogonal_matrices_as_far_as_adamw_would() -> None:
+    network = network_with_gradients()
+    kernel = network.encoder.stages[1][3].conv_1.weight  # 16 16 3 3
+    before = kernel.detach().clone()
+    Optimiser(network, MUON).step(1e-2)
+    move = (kernel.detach() - before).flatten(1) / 1e-2
+    values = torch.linalg.svdvals(move)
+    assert values.max() / values.min() < 2.5  # five Newton-Schulz steps come that near
+    assert move.square().mean().sqrt() == pytest.approx(0.2, rel=0.3)
+
+
+def test_the_other_weights_have_their_share_of_the_rate() -> None:
+    moves = []
+    for share in (1.0, 0.5):
+        network = network_with_gradients()
+        before = network.head.out.bias.detach().clone()
+        config = OptimiserConfig(muon=True, decay=0.0, rest_rate=share)
+        Optimiser(network, config).step(1e-3)
+        moves.append(network.head.out.bias.detach() - before)
+    torch.testing.assert_close(moves[0], 2 * moves[1], atol=1e-6, rtol=1e-3)
+
+
+def test_its_state_goes_on_where_it_was() -> None:
+    network = network_with_gradients()
+    optimiser = Optimiser(network, MUON)
+    optimiser.step(1e-3)
+    twin = copy.deepcopy(network)
+    successor = Optimiser(twin, MUON)
+    successor.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+    for seed in (2, 3):
+        for one, its in ((network, optimiser), (twin, successor)):
+            renew_gradients(one, seed)
+            its.step(1e-3)
+    for name, value in weights(network).items():
+        assert torch.equal(value, dict(twin.named_parameters())[name]), name
+
+
+def test_a_weight_without_a_gradient_stays() -> None:
+    network = network_with_gradients()
+    optimiser = Optimiser(network, MUON)
+    before = weights(network)
+    optimiser.zero_grad()
+    optimiser.step(1e-3)
+    assert all(torch.equal(before[name], p) for name, p in network.named_parameters())
