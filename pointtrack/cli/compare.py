@@ -65,7 +65,7 @@ def compare(
     the time a frame takes, and each tracker's distance to the best one with its 95 % interval:
     when that leaves out 0, the difference is more than chance.
 
-    With --out, results.json, results.csv, every video's tracks and four plots are written:
+    With --out, results.json, results.csv, every video's tracks and five plots are written:
     accuracy over threshold, over time and over occlusion, and speed against accuracy.
 
     Examples:

@@ -1,4 +1,4 @@
-"""Several trackers on one data set, side by side: a table, files and four plots."""
+"""Several trackers on one data set, side by side: a table, files and plots."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from pointtrack.view import (
     plot_accuracy_over_occlusion,
     plot_accuracy_over_threshold,
     plot_accuracy_over_time,
+    plot_reliability,
     plot_speed_accuracy,
 )
 
@@ -161,7 +162,7 @@ def comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
 
 
 def save(comparison: Comparison, folder: PathLike) -> list[Path]:
-    """Write ``results.json``, ``results.csv`` and four plots into a folder.
+    """Write ``results.json``, ``results.csv`` and five plots into a folder.
 
     Plots show the shared videos. Returns the paths written; the plot of speed is left out
     when no model has both numbers.
@@ -188,6 +189,7 @@ def save(comparison: Comparison, folder: PathLike) -> list[Path]:
             plot_accuracy_over_occlusion,
             {k: p.occlusion for k, p in parts.items()},
         ),
+        ("reliability", plot_reliability, {k: p.reliability for k, p in parts.items()}),
         ("speed_accuracy", plot_speed_accuracy, speed),
     )
     for name, plot, content in plots:

@@ -203,7 +203,8 @@ def _one_video(
         if run.store:
             run.store.put(clip.name, task, answer)
     judged = run.protocol.judged(answer.tracks.xy, task.seen)
-    found = score(task, judged, answer.tracks.visible, run.protocol)
+    tracks = answer.tracks
+    found = score(task, judged, tracks.visible, tracks.confidence, run.protocol)
     try:
         own = _official(benchmark, clip, task, answer.tracks, run.protocol)
     except PointtrackError as problem:  # a broken mask

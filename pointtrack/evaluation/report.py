@@ -141,6 +141,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
             "threshold": {"px": CURVE, "pts_within": breakdown.threshold},
             "frames_since_query": breakdown.time,
             "last_occlusion_frames": breakdown.occlusion,
+            "confidence": breakdown.reliability,
         }
     return plain(result)
 

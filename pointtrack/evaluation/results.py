@@ -166,6 +166,7 @@ class Evaluation:
             curve,
             pool_groups([b.time for b in each]),
             pool_groups([b.occlusion for b in each]),
+            pool_groups([b.reliability for b in each]),
         )
 
     @property

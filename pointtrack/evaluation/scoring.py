@@ -15,6 +15,7 @@ from pointtrack.metrics import (
     accuracy_per_threshold,
     average_jaccard_redetection,
     last_occlusion_length,
+    reliability,
     tapvid_metrics,
     time_since_query,
 )
@@ -23,6 +24,8 @@ from pointtrack.metrics.tapvid import prepare
 
 # Thresholds of the accuracy curve, in pixels of the 256 x 256 picture.
 CURVE = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+
+SURE = 8.0  # pixels of the 256 x 256 picture: what a confidence is the probability of
 
 Groups = dict[str, NDArray[Any]]
 
@@ -37,11 +40,15 @@ class Breakdown(NamedTuple):
     time, occlusion
         What `metrics.accuracy_by_group` gives over the frames since the query, and over the
         length of the last occlusion that was left behind.
+    reliability
+        What `metrics.reliability` gives over the confidence that a point is visible and its
+        position right to within `SURE`.
     """
 
     threshold: NDArray[np.float64]
     time: Groups
     occlusion: Groups
+    reliability: Groups
 
 
 class Score(NamedTuple):
@@ -52,7 +59,11 @@ class Score(NamedTuple):
 
 
 def score(
-    task: Task, xy: NDArray[np.float64], visible: NDArray[np.bool_], protocol: Protocol
+    task: Task,
+    xy: NDArray[np.float64],
+    visible: NDArray[np.bool_],
+    confidence: NDArray[np.float32],
+    protocol: Protocol,
 ) -> Score:
     """Judge one clip's answers.
 
@@ -60,9 +71,9 @@ def score(
     ----------
     task
         What was asked.
-    xy, visible
-        ``(Q, T, 2)`` in the metric's pixels (see `Protocol.judged`) and ``(Q, T)``. NaN is
-        never near enough.
+    xy, visible, confidence
+        ``(Q, T, 2)`` in the metric's pixels (see `Protocol.judged`), ``(Q, T)`` and ``(Q, T)``.
+        NaN is never near enough.
     protocol
         The rules.
 
@@ -77,9 +88,9 @@ def score(
     truth_hidden, hidden = ~(task.visible & task.valid), ~(visible & task.valid)
     answers = (task.query_points, task.xy, truth_hidden, xy, hidden, protocol.metric_mode)
     metrics = tapvid_metrics(*answers, thresholds=protocol.thresholds)
+    video = prepare(*answers)
+    scored = video.evaluated & task.valid
     if not task.valid.all():
-        video = prepare(*answers)
-        scored = video.evaluated & task.valid
         agreeing = (video.visible == video.predicted) & scored
         metrics["occlusion_accuracy"] = float(ratio(agreeing.sum(), scored.sum()))
     if protocol.query_mode == "first":
@@ -89,9 +100,11 @@ def score(
         metrics["AJ_RD"] = found
     since = time_since_query(task.query_points, xy.shape[1])
     behind = last_occlusion_length(task.query_points, truth_hidden)
+    right = ~truth_hidden & (video.squared < SURE**2)
     breakdown = Breakdown(
         accuracy_per_threshold(*answers, CURVE),
         accuracy_by_group(*answers, since, TIME_EDGES, thresholds=protocol.thresholds),
         accuracy_by_group(*answers, behind, OCCLUSION_EDGES, thresholds=protocol.thresholds),
+        reliability(confidence, right, scored),
     )
     return Score(metrics, breakdown)

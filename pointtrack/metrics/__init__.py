@@ -2,8 +2,9 @@
 
 One module a family: ``tapvid``, ``redetection`` (AJ-RD), ``pointodyssey`` (with CoTracker's,
 Track-On's, EgoPoints' and PIPs' evaluators), ``pose`` (BADJA, JHMDB), ``breakdown`` (accuracy
-by threshold, time and occlusion), ``statistics`` (means and intervals over videos) and
-``visibility`` (PointOdyssey's depth test). ``tapvid3d`` scores tracks in space.
+by threshold, time and occlusion), ``calibration`` (whether confidence is true), ``statistics``
+(means and intervals over videos) and ``visibility`` (PointOdyssey's depth test). ``tapvid3d``
+scores tracks in space.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pointtrack.metrics.breakdown import (
     pool_groups,
     time_since_query,
 )
+from pointtrack.metrics.calibration import calibration_error, largest_gap, reliability
 from pointtrack.metrics.pointodyssey import (
     FullSequence,
     average_trajectory_error,
@@ -98,6 +100,7 @@ __all__ = [
     "badja_hits",
     "badja_pck",
     "bootstrap_interval",
+    "calibration_error",
     "camera_from_blender",
     "cotracker_metrics",
     "decode_visibility",
@@ -110,6 +113,7 @@ __all__ = [
     "jhmdb_distances",
     "jhmdb_pck",
     "join_directions",
+    "largest_gap",
     "last_occlusion_length",
     "mean_over_videos",
     "median_per_track",
@@ -123,6 +127,7 @@ __all__ = [
     "query_frames",
     "redetection_events",
     "redetection_scores",
+    "reliability",
     "resized_mask_areas",
     "returned_frames",
     "surviving",

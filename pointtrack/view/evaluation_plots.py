@@ -118,6 +118,50 @@ def plot_accuracy_over_occlusion(results: Results, path: PathLike) -> None:
     )
 
 
+def plot_reliability(results: Results, path: PathLike) -> None:
+    """Plot how often a tracker is right over how sure it says it is.
+
+    Parameters
+    ----------
+    results
+        For each tracker what `metrics.reliability` or `metrics.pool_groups` returns. Groups
+        without a value are left out; dots grow with the number of values that they stand for.
+    path
+        ``.png``, ``.svg`` or ``.pdf``.
+
+    Raises
+    ------
+    PointtrackError
+        As in `plot_accuracy_over_threshold`.
+    """
+    check_suffix(path)
+    figure = new_figure(5.6, 5.2)
+    axes = figure.add_axes((0.11, 0.11, 0.62, 0.76))
+    quiet(axes, grid="both")
+    axes.plot([0, 100], [0, 100], color="#C6CDD5", linewidth=1.2, zorder=1)
+    axes.fill_between([0, 100], [-5, 95], [5, 105], color="#C6CDD5", alpha=0.25, linewidth=0)
+    for place, (name, numbers) in enumerate(_trackers(results)):
+        stated, share = (_share(name, numbers, key) for key in ("confidence", "share"))
+        frames = _column(name, numbers, "frames")
+        if not len(stated) == len(share) == len(frames):
+            raise PointtrackError(f"{name}: confidence, share and frames differ in length")
+        full = frames > 0
+        colour = palette_colour(place)
+        area = 12 + 140 * np.sqrt(frames[full] / max(frames.sum(), 1))
+        axes.plot(100 * stated[full], 100 * share[full], color=colour, linewidth=1.4, zorder=2)
+        axes.scatter(
+            100 * stated[full], 100 * share[full], s=area, color=colour, zorder=3, label=name
+        )
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 100)
+    axes.set_xlabel("stated confidence, %", color=MUTED, fontsize=TEXT, labelpad=7)
+    heading(axes, "Reliability", "% visible and within 8 px (at 256 x 256); band: 5 points")
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=TEXT, markerscale=0.8
+    )
+    save_figure(figure, path)
+
+
 def plot_speed_accuracy(results: Results, path: PathLike) -> None:
     """Plot accuracy against speed; a thin line joins the trackers that no other one beats.
 

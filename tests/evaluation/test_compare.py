@@ -97,6 +97,7 @@ def test_table_files_and_plots(data: Path, tmp_path: Path) -> None:
         "accuracy_over_threshold.png",
         "accuracy_over_time.png",
         "accuracy_over_occlusion.png",
+        "reliability.png",
         "speed_accuracy.png",
     ]
     assert all(p.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for p in written[2:])

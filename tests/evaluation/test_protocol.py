@@ -115,9 +115,9 @@ def test_numbers_are_tapnets(mode: str) -> None:
     assert_allclose(task.query_points, case["out_query_points"][0], rtol=1e-9)
     assert_allclose(task.xy, case["out_target_points"][0], rtol=1e-9)
     pixels = case["pred_tracks"][0].astype(np.float64) - 0.5
-    metrics = score(
-        task, rules.judged(pixels, (256, 256)), ~case["pred_occluded"][0], rules
-    ).metrics
+    shown = ~case["pred_occluded"][0]
+    judged = rules.judged(pixels, (256, 256))
+    metrics = score(task, judged, shown, shown.astype(np.float32), rules).metrics
     for name in (n for n in case.files if n.startswith("out_metric_")):
         assert_allclose(metrics[name.removeprefix("out_metric_")], case[name][0], rtol=1e-9)
 
@@ -138,6 +138,6 @@ def test_numbers_are_cotrackers(mode: str) -> None:
     assert_allclose(task.queries.txy, asked, rtol=1e-6, atol=1e-5)
     answer = rules.judged(case[f"{mode}_pred_tracks"][0], size)
     visible = case[f"{mode}_pred_visibility"][0] > 0.6
-    metrics = score(task, answer, visible, rules).metrics
+    metrics = score(task, answer, visible, visible.astype(np.float32), rules).metrics
     for name in (n for n in case.files if n.startswith(f"out_{mode}_")):
         assert_allclose(metrics[name.removeprefix(f"out_{mode}_")], case[name][0], atol=1e-4)

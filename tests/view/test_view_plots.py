@@ -14,12 +14,18 @@ from pointtrack.view import (
     plot_accuracy_over_occlusion,
     plot_accuracy_over_threshold,
     plot_accuracy_over_time,
+    plot_reliability,
     plot_speed_accuracy,
     plot_tracks,
 )
 from pointtrack.view.figures import spread
 
 HEADS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+STATED = {
+    "confidence": np.array([0.04, 0.17, np.nan, 0.92]),
+    "share": np.array([0.1, 0.2, np.nan, 0.85]),
+    "frames": np.array([40, 10, 0, 200]),
+}
 GROUPS = {
     "lower": [0, 1, 4],
     "upper": [1, 4, np.inf],
@@ -49,6 +55,7 @@ PLOTS = {
     "threshold": lambda path: plot_accuracy_over_threshold(threshold_results(), path),
     "time": lambda path: plot_accuracy_over_time({"klt": GROUPS}, path),
     "occlusion": lambda path: plot_accuracy_over_occlusion({"klt": GROUPS}, path),
+    "reliability": lambda path: plot_reliability({"klt": STATED}, path),
     "speed": lambda path: plot_speed_accuracy(
         {"a": {"fps": 3, "average_jaccard": 0.6}, "b": {"fps": 900, "average_jaccard": 0.4}}, path
     ),
