@@ -27,15 +27,18 @@ def main() -> None:
     parser.add_argument("--weights", help="for models that learn; random will do")
     parser.add_argument("--grid", type=int, default=10, help="points a side")
     parser.add_argument("--resolution", type=int, nargs=2, help="width and height, for networks")
+    parser.add_argument("--iterations", type=int, help="of networks that refine; fewer are faster")
     parser.add_argument("--one", nargs=2, metavar=("MODEL", "VIDEO"), help="for internal use")
     given = parser.parse_args()
-    options = {"resolution": tuple(given.resolution)} if given.resolution else {}
+    options: dict[str, Any] = {"resolution": tuple(given.resolution)} if given.resolution else {}
+    options |= {"iterations": given.iterations} if given.iterations else {}
     if given.one:
         print(json.dumps(track(*given.one, given.weights, given.grid, options)))
         return
     more = ["--grid", given.grid]
     more += ["--weights", given.weights] if given.weights else []
     more += ["--resolution", *given.resolution] if given.resolution else []
+    more += ["--iterations", given.iterations] if given.iterations else []
     videos = {n: moving_texture(n, SIZE) for n in (given.short, given.long)}
     print(f"{given.grid**2} points, {SIZE[0]}x{SIZE[1]}, peak resident memory")
     for model in given.models.split(","):

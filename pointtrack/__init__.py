@@ -4,6 +4,7 @@
 >>> tracks = pt.track("clip.mp4", pt.grid(20))  # doctest: +SKIP
 """
 
+from pointtrack.dense import DenseTracks
 from pointtrack.errors import (
     FormatError,
     PointtrackError,
@@ -14,16 +15,18 @@ from pointtrack.errors import (
 )
 from pointtrack.queries import Queries, corners, grid, points, random, read_queries, sift
 from pointtrack.trackers import DEFAULT_MODEL, Session, Step, Tracker, load, models
+from pointtrack.trackers.dense import track_dense
 from pointtrack.trackers.quick import track
 from pointtrack.tracks import Tracks
 from pointtrack.video import LiveVideo, Video, open_video, video_writer, write_video
-from pointtrack.view import Style, contact_sheet, draw, plot_tracks
+from pointtrack.view import Style, contact_sheet, draw, draw_dense, plot_tracks
 from pointtrack.weights import ModelCard
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DEFAULT_MODEL",
+    "DenseTracks",
     "FormatError",
     "LiveVideo",
     "ModelCard",
@@ -42,6 +45,7 @@ __all__ = [
     "contact_sheet",
     "corners",
     "draw",
+    "draw_dense",
     "grid",
     "load",
     "models",
@@ -52,6 +56,7 @@ __all__ = [
     "read_queries",
     "sift",
     "track",
+    "track_dense",
     "video_writer",
     "write_video",
 ]

@@ -15,10 +15,13 @@ import cv2
 import typer
 
 import pointtrack
+from pointtrack.cli.calibrate import calibrate
 from pointtrack.cli.compare import compare
 from pointtrack.cli.convert import convert
 from pointtrack.cli.data import app as data
+from pointtrack.cli.dense import dense
 from pointtrack.cli.evaluate import evaluate
+from pointtrack.cli.export import export
 from pointtrack.cli.models import models
 from pointtrack.cli.pseudo_label import pseudo_label
 from pointtrack.cli.shared import Interrupted, messages
@@ -45,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (track, view, models, evaluate, compare, convert, train):
+for _verb in (track, dense, view, models, evaluate, compare, convert, export, train, calibrate):
     app.command()(_verb)
 app.command("pseudo-label")(pseudo_label)
 app.add_typer(synth)

@@ -282,8 +282,8 @@ def _targets(
         if not out.suffix:
             raise PointtrackError(f"{out} is no folder, and without a suffix no track file either")
         return out, overlay
-    stem = _stem(video)
-    folder = _beside(video) if out is None else out
+    stem = stem_of(video)
+    folder = folder_of(video) if out is None else out
     if overlay is None and not pictures:
         overlay = folder / f"{stem}.overlay.mp4"
     return folder / f"{stem}.tracks.csv", overlay
@@ -300,7 +300,8 @@ def _check_track_file(path: Path) -> None:
     check_place(path)
 
 
-def _stem(video: str) -> str:
+def stem_of(video: str) -> str:
+    """What results of a video are called, without their suffix."""
     place = Path(video.partition("?")[0] if "://" in video else video)
     for name in (place.stem, place.parent.name):  # frames/*.png: frames
         plain = "".join(letter for letter in name if letter not in '*?[]<>:"|%').strip("._- ")
@@ -309,7 +310,7 @@ def _stem(video: str) -> str:
     return "video"
 
 
-def _beside(video: str) -> Path:
+def folder_of(video: str) -> Path:
     """The video's folder, or where we are when nothing can be written there."""
     folder = Path(video).parent
     if "://" in video or not folder.is_dir():

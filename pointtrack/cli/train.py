@@ -34,8 +34,8 @@ def train(
 
     Examples:
 
-    - `pointtrack train configs/compact.toml --out runs/compact`
-    - `torchrun --nproc-per-node 4 -m pointtrack train configs/compact.toml --out runs/compact`
+    - `pointtrack train configs/compact-gpu-1.toml --out runs/compact`
+    - `torchrun --nproc-per-node 4 -m pointtrack train configs/compact-gpu-1.toml --out runs/compact`
     """
     from pointtrack.training.run_config import read_config
     from pointtrack.training.supervised import train as run

@@ -103,7 +103,8 @@ def official_for(
     published = card.protocol
     mode = query_mode or rules_for(data).query_mode
     rules = Protocol.named(published.base, mode, single=single or published.single)
-    return replace(rules, name=OFFICIAL), dict(published.options)
+    options = {**published.options, **(published.alone if rules.single else {})}
+    return replace(rules, name=OFFICIAL), options
 
 
 def _named(name: str, path: Path, format: str | None) -> Dataset:

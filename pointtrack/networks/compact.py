@@ -185,7 +185,7 @@ class CompactNetwork(nn.Module):
         looks = self._looks(features, which, xy)
         centre = looks[:, :, _SAMPLES // 2].flatten(1)  # P L*C
         hidden = torch.tanh(self.start(centre)).float()
-        certain = xy.new_full((len(xy), 2), 4.0)
+        certain = torch.full_like(xy, 4.0)
         return PointState(which, xy, torch.zeros_like(xy), hidden, looks, looks, certain)
 
     def step(
@@ -314,8 +314,8 @@ def _notice(
 ) -> Tensor:
     """What a point knows beside its looks: motion, edges of the picture, its own doubts."""
     moved = (xy - state.xy) / _SCALE
-    limit = xy.new_tensor([size[0] - 1, size[1] - 1])
-    edges = torch.cat([xy, limit - xy], dim=1) / _EDGE
+    right, bottom = size[0] - 1 - xy[:, :1], size[1] - 1 - xy[:, 1:]
+    edges = torch.cat([xy, right, bottom], dim=1) / _EDGE
     return torch.cat(
         [
             moved.clamp(-8, 8),

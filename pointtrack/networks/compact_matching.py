@@ -64,7 +64,7 @@ def match(
     index, inside = _around(place, height, width)  # P 25
     near = chances.gather(1, index) * inside
     peak = near.sum(dim=1)
-    column, row = (index % width).to(near), index.div(width, rounding_mode="floor").to(near)
+    column, row = (axis.to(near) for axis in _column_row(index, width))
     share = near / peak[:, None].clamp_min(1e-12)
     xy = torch.stack([(share * column).sum(1), (share * row).sum(1)], dim=1) * stride
     cell = (expected.detach() / stride).round().long()
@@ -98,11 +98,16 @@ def _in_groups(cells: Tensor, which: Tensor, looks: Tensor) -> Tensor:
 def _around(place: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Cells ``(P, 25)`` around given ones, and which of them lie in the map."""
     reach = torch.arange(-_REACH, _REACH + 1, device=place.device)
-    column = (place % width)[:, None, None] + reach  # P 1 5
-    row = place.div(width, rounding_mode="floor")[:, None, None] + reach[:, None]  # P 5 1
+    column, row = (axis[:, None, None] for axis in _column_row(place, width))
+    column, row = column + reach, row + reach[:, None]  # P 1 5 and P 5 1
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
     return index.flatten(1), inside.flatten(1)
+
+
+def _column_row(cell: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    row = cell.div(width, rounding_mode="floor")
+    return cell - row * width, row
 
 
 def cell_loss(logits: Tensor, size: tuple[int, int], xy: Tensor) -> Tensor:

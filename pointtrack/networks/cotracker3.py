@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.embeddings import octaves, sine_table
 from pointtrack.networks.blocks.encoders import PointEncoder, in_chunks
+from pointtrack.networks.blocks.portions import portions
 from pointtrack.networks.blocks.sampling import pyramid, windows
 from pointtrack.networks.blocks.steps import last
 from pointtrack.networks.blocks.track_transformer import TrackTransformer
@@ -128,10 +129,8 @@ class CoTracker3(nn.Module):
         which = frame.expand(-1, num_tracks, -1).flatten(0, 1)  # B*N T
         templates = [patch.flatten(0, 1) for patch in patches]  # B*N 49 C
         tracks = xy.flatten(0, 1)
-        step = max(1, TOKENS_AT_ONCE // num_frames)
         rows = []
-        for begin in range(0, len(tracks), step):
-            part = slice(begin, begin + step)
+        for part in portions(batch * num_tracks, num_frames, TOKENS_AT_ONCE):
             levels = []
             for k, (level, template) in enumerate(zip(flat, templates, strict=True)):
                 volume = local_correlation(
@@ -180,7 +179,7 @@ class CoTracker3Offline(CoTracker3):
 class OnlineState(NamedTuple):
     """What a window leaves to the next: O(points), whatever the length of the video."""
 
-    start: int  # first frame of the next window
+    start: int | Tensor  # first frame of the next window; a tensor in an exported graph
     queries: Tensor  # B N 3
     patches: list[Tensor]  # B N 49 C a level, zero for queries still to come
     maps: Maps  # of the frames that both windows have
@@ -261,18 +260,22 @@ class CoTracker3Online(CoTracker3):
     def _learn(self, state: OnlineState, maps: Maps) -> list[Tensor]:
         """The patches known so far, and those of queries in the window's new frames."""
         frame = state.queries[..., 0].long() - state.start  # B N
-        fresh = (frame >= (self.step if state.start else 0)) & (frame < self.window)
+        fresh = (frame >= self._known(state)) & (frame < self.window)
         frame = frame.clamp(0, self.window - 1)[..., None]
         found = self.describe(maps, torch.cat([frame, state.queries[..., 1:]], dim=-1))
         chosen = fresh[..., None, None]
         return [torch.where(chosen, a, b) for a, b in zip(found, state.patches, strict=True)]
 
+    def _known(self, state: OnlineState) -> int | Tensor:
+        """How many of the window's frames the one before has had; windows begin at 0, 8, ..."""
+        if isinstance(state.start, Tensor):
+            return state.start.clamp(max=self.step)
+        return min(state.start, self.step)
+
     def _handed_over(self, state: OnlineState) -> Estimate:
         """Where this window starts: on from the overlap, and at the query for newer points."""
         start = _resting(state.queries, self.window)
-        if state.start == 0:
-            return start
-        going = state.queries[..., 0].long() < state.start + self.step  # B N
+        going = state.queries[..., 0].long() < state.start + self._known(state)  # B N
         kept = [extended(value, self.window, dim=2) for value in state.overlap]
         return Estimate(
             torch.where(going[..., None, None], kept[0], start.xy),

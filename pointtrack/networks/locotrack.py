@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pointtrack.networks.blocks.convolution import SameConv2d
 from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.embeddings import octaves
 from pointtrack.networks.blocks.estimates import (
@@ -32,13 +33,9 @@ from pointtrack.networks.blocks.estimates import (
     refinement_sizes,
 )
 from pointtrack.networks.blocks.matching import costs, on_grid, put_queries, soft_argmax
+from pointtrack.networks.blocks.portions import portions
 from pointtrack.networks.blocks.sampling import trilinear, windows
-from pointtrack.networks.blocks.tapir_resnet import (
-    SameConv2d,
-    TapirResNet,
-    encode_frames,
-    unit_vectors,
-)
+from pointtrack.networks.blocks.tapir_resnet import TapirResNet, encode_frames, unit_vectors
 
 CHANNELS = (128, 256, 64)  # of the maps in the order in which they are compared
 RADIUS = 3
@@ -56,6 +53,13 @@ class Features(NamedTuple):
     stride_4: Tensor
     stride_8: Tensor
     stride_2: Tensor
+
+
+class Templates(NamedTuple):
+    """Of queries, ``(B, N, C)``: by which they are found in each frame by itself."""
+
+    stride_4: Tensor
+    stride_8: Tensor
 
 
 class Comparison(nn.Module):
@@ -142,6 +146,7 @@ class LocoTrack(nn.Module):
     """
 
     resolution: Size = (256, 256)  # of the pixels that positions count in
+    iterations: int = ITERATIONS
 
     def __init__(self, layers: Sequence[tuple[int, int, int]], channels: int, heads: int) -> None:
         super().__init__()
@@ -194,7 +199,28 @@ class LocoTrack(nn.Module):
 
         Queries are t in frames of ``maps``, x and y in pixels of a video's ``size``.
         """
-        points = [trilinear(grid, on_grid(queries, size, grid)) for grid in maps[:2]]
+        found = self.find(maps, self.templates(maps, queries, size))
+        seeds = queries * queries.new_tensor([1, *ratio(size, self.resolution)])
+        return found._replace(tracks=put_queries(found.tracks, seeds))
+
+    def templates(self, maps: Sequence[Tensor], queries: Tensor, size: Size) -> Templates:
+        """What `find` looks for: features of queries, as of `match`."""
+        return Templates(*(trilinear(grid, on_grid(queries, size, grid)) for grid in maps[:2]))
+
+    def find(self, maps: Sequence[Tensor], points: Templates) -> Estimate:
+        """As `match`, wherever the points come from."""
+        xy, logits = self._match_frames(maps, points)
+        xy = xy * xy.new_tensor(ratio(maps[0].shape[2:4], self.resolution))
+        return Estimate(xy, *logits.unbind(-1))
+
+    def _match_frames(self, maps: Sequence[Tensor], points: Templates) -> tuple[Tensor, Tensor]:
+        """Positions ``(B, N, T, 2)`` in cells of stride 4, and logits."""
+        if torch.compiler.is_compiling():  # a graph for any number of frames and points
+            every = [point[:, None].expand(-1, maps[0].shape[1], -1, -1) for point in points]
+            pairs = zip(maps[:2], every, strict=True)
+            found = self._match(*(costs(*(v.flatten(0, 1) for v in pair)) for pair in pairs))
+            xy, logits = (value.unflatten(0, maps[0].shape[:2]).transpose(1, 2) for value in found)
+            return xy, logits
         frames = []
         for quarter, eighth in zip(maps[0].unbind(1), maps[1].unbind(1), strict=True):
             parts = [
@@ -203,9 +229,7 @@ class LocoTrack(nn.Module):
             ]
             frames.append([torch.cat(same, dim=1) for same in zip(*parts, strict=True)])
         xy, logits = (torch.stack(same, dim=2) for same in zip(*frames, strict=True))
-        xy = xy * xy.new_tensor(ratio(maps[0].shape[2:4], self.resolution))
-        seeds = queries * queries.new_tensor([1, *ratio(size, self.resolution)])
-        return Estimate(put_queries(xy, seeds), *logits.unbind(-1))
+        return xy, logits
 
     def _match(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
         """Cost volumes ``(B, n, h, w)`` to positions in cells of stride 4, and logits."""
@@ -232,11 +256,10 @@ class LocoTrack(nn.Module):
         start
             Tracks in pixels of a picture of 256 x 256.
         """
-        step = max(1, PORTION // start.tracks.shape[2])
-        parts = []
-        for first in range(0, max(1, start.tracks.shape[1]), step):
-            part = slice(first, first + step)
-            parts.append(self._refine(maps, of_points(points, part), of_points(start, part)))
+        parts = [
+            self._refine(maps, of_points(points, part), of_points(start, part))
+            for part in portions(*start.tracks.shape[1:3], PORTION)
+        ]
         return [joined(same) for same in zip(*parts, strict=True)]
 
     def _refine(self, maps: Features, points: Features, start: Estimate) -> list[Estimate]:
@@ -244,7 +267,7 @@ class LocoTrack(nn.Module):
         # The transformer speaks of pixels at this size.
         level = [4 * side for side in maps.stride_4.shape[2:4]]
         scale = start.tracks.new_tensor(ratio(level, self.resolution))
-        for _ in range(ITERATIONS):
+        for _ in range(self.iterations):
             # Each iteration is trained by its own loss.
             estimate = Estimate(*(value.detach() for value in estimates[-1]))
             logits = torch.stack(estimate[1:], dim=-1)

@@ -12,6 +12,7 @@ of what the last iteration gave. `Raft.flow` does the last two.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.encoders import Bottleneck, FastConv2d, FlowEncoder, ResidualBlock
 from pointtrack.networks.blocks.sampling import pyramid, windows
 from pointtrack.networks.blocks.steps import last
+from pointtrack.networks.blocks.tiled_correlation import TiledCorrelation
 
 LEVELS = 4
 SMALLEST = 128  # px a side: the coarsest correlations are then two pixels wide
@@ -68,6 +69,7 @@ class Shape:
     kernels: tuple[tuple[int, int], ...]  # of the recurrent passes
     head: int
     convex: bool  # whether the flow is upsampled by learned weights
+    inputs: int = 2  # channels of the flow, and of what is estimated with it
 
     @property
     def lookup(self) -> int:
@@ -116,14 +118,12 @@ class Raft(nn.Module):
         state = shape.hidden + shape.context
         self.context_encoder = FlowEncoder(shape.widths, state, shape.block, normed=False)
         self.motion = MotionEncoder(shape)
-        motion = shape.motion + 2
+        motion = shape.motion + shape.inputs
         self.passes = nn.ModuleList(
             GatedPass(shape.hidden, shape.context, motion, kernel) for kernel in shape.kernels
         )
-        self.flow_head = _two_convolutions(shape.hidden, shape.head, 2, last=3)
-        self.upsampling = (
-            _two_convolutions(shape.hidden, 256, 576, last=1) if shape.convex else None
-        )
+        self.flow_head = two_convolutions(shape.hidden, shape.head, 2, last=3)
+        self.upsampling = two_convolutions(shape.hidden, 256, 576, last=1) if shape.convex else None
 
     def encode(self, frames: Tensor) -> Encoded:
         """Encode frames ``(P, 3, H, W)``, RGB in 0..255, H and W multiples of 8."""
@@ -178,14 +178,14 @@ class Raft(nn.Module):
 class Correlations:
     """Correlations of the pixels of one frame with what surrounds their place in another.
 
-    Where the table of all pairs is small it is made once and read; else what an iteration
-    reads is computed for it.
+    Where the table of all pairs is small (``largest`` numbers, by default `LARGEST_VOLUME`) it
+    is made once and read; else what an iteration reads is computed for it.
     """
 
-    def __init__(self, first: Tensor, second: Tensor, radius: int):
+    def __init__(self, first: Tensor, second: Tensor, radius: int, largest: int | None = None):
         pairs, height, width, channels = first.shape
-        self._radius, self._size = radius, (height, width)
-        self._templates = (first / channels**0.5).flatten(0, 2)  # P*h*w D
+        self._radius = radius
+        templates = first / channels**0.5  # P h w D
         self._levels = pyramid(second, LEVELS)  # P h' w' D each
         rows, columns = torch.meshgrid(
             torch.arange(height, device=first.device, dtype=first.dtype),
@@ -193,34 +193,28 @@ class Correlations:
             indexing="ij",
         )
         self._origin = torch.stack([columns, rows])  # 2 h w
-        self._tables: list[Tensor] | None = None
-        if pairs * (height * width) ** 2 <= LARGEST_VOLUME:
-            templates = self._templates.unflatten(0, (pairs, height * width))
-            self._tables = [
-                (templates @ level.flatten(1, 2).mT).reshape(-1, *level.shape[1:3], 1)
-                for level in self._levels
-            ]  # P*h*w h' w' 1
+        self._tiles: TiledCorrelation | None = None
+        self._tables: list[Tensor] = []
+        if pairs * (height * width) ** 2 > (LARGEST_VOLUME if largest is None else largest):
+            self._tiles = TiledCorrelation(templates, radius)
+            return
+        self._tables = [
+            (templates.flatten(1, 2) @ level.flatten(1, 2).mT).reshape(-1, *level.shape[1:3], 1)
+            for level in self._levels
+        ]  # P*h*w h' w' 1
 
     def around(self, flow: Tensor) -> Tensor:
         """Read around where ``flow (P, 2, h, w)`` points to: ``(P, K, h, w)``, finest first."""
-        xy = (self._origin + flow).permute(0, 2, 3, 1).reshape(-1, 2)  # P*h*w 2
-        found = []
-        for k in range(LEVELS):
-            found.append(self._read(k, xy / 2**k).reshape(len(xy), -1))
-        joined = torch.cat(found, dim=1)  # P*h*w K
-        return joined.view(len(flow), *self._size, -1).permute(0, 3, 1, 2)
+        xy = (self._origin + flow).permute(0, 2, 3, 1)  # P h w 2
+        found = [self._read(k, xy / 2**k).reshape(*xy.shape[:3], -1) for k in range(LEVELS)]
+        return torch.cat(found, dim=-1).permute(0, 3, 1, 2)
 
     def _read(self, level: int, xy: Tensor) -> Tensor:
-        if self._tables is not None:
-            pixel = torch.arange(len(xy), device=xy.device)
-            return windows(self._tables[level], pixel, xy, self._radius, "zeros", "xy")
-        area = self._size[0] * self._size[1]
-        pair = torch.arange(len(xy), device=xy.device) // area
-        templates = self._templates[:, None]
-        maps = self._levels[level]
-        return local_correlation(
-            maps, pair[:, None], xy[:, None], templates, self._radius, "zeros", "xy"
-        )
+        if self._tiles is not None:
+            return self._tiles.around(self._levels[level], xy, 2**level)
+        places = xy.flatten(0, 2)
+        pixel = torch.arange(places.shape[0], device=xy.device)
+        return windows(self._tables[level], pixel, places, self._radius, "zeros", "xy")
 
 
 class MotionEncoder(nn.Module):
@@ -236,7 +230,7 @@ class MotionEncoder(nn.Module):
             layers += [layer, nn.ReLU()]
         self.correlation = nn.Sequential(*layers)
         self.flow = nn.Sequential(
-            nn.Conv2d(2, shape.flow[0], 7, padding=3),
+            nn.Conv2d(shape.inputs, shape.flow[0], 7, padding=3),
             nn.ReLU(),
             nn.Conv2d(shape.flow[0], shape.flow[1], 3, padding=1),
             nn.ReLU(),
@@ -276,7 +270,8 @@ class GatedPass(nn.Module):
         return torch.lerp(hidden, torch.tanh(candidate), update)
 
 
-def _two_convolutions(inputs: int, inner: int, outputs: int, last: int) -> nn.Sequential:
+def two_convolutions(inputs: int, inner: int, outputs: int, last: int) -> nn.Sequential:
+    """A 3 x 3 convolution to ``inner`` channels, and one of ``last x last`` from there."""
     return nn.Sequential(
         FastConv2d(inputs, inner),
         nn.ReLU(),
@@ -285,16 +280,18 @@ def _two_convolutions(inputs: int, inner: int, outputs: int, last: int) -> nn.Se
 
 
 def convex_upsample(values: Tensor, weights: Tensor) -> Tensor:
-    """Blow ``values (P, C, h, w)`` up eightfold, each pixel a mean of 3 x 3 around it.
+    """Blow ``values (P, C, h, w)`` up k-fold, each pixel a mean of 3 x 3 around it.
 
-    ``weights (P, 576, h, w)``: 9 neighbours by 8 x 8 fine pixels, before the softmax and a
-    factor of 1/4. Beyond the border the values are zero. Returns ``(P, C, 8 h, 8 w)``.
+    ``weights (P, 9 k^2, h, w)``: 9 neighbours by k x k fine pixels, before the softmax and a
+    factor of 1/4. Beyond the border the values are zero. Returns ``(P, C, k h, k w)``.
     """
     pairs, channels, height, width = values.shape
-    weights = (0.25 * weights).view(pairs, 1, 9, 64, height * width).softmax(dim=2)
+    fine = weights.shape[1] // 9  # k^2
+    weights = (0.25 * weights).view(pairs, 1, 9, fine, height * width).softmax(dim=2)
     around = F.unfold(values, 3, padding=1).view(pairs, channels, 9, 1, height * width)
-    fine = (weights * around).sum(dim=2)  # P C 64 h*w
-    return F.pixel_shuffle(fine.reshape(pairs, channels * 64, height, width), 8)
+    mixed = (weights * around).sum(dim=2)  # P C k^2 h*w
+    shuffled = mixed.reshape(pairs, channels * fine, height, width)
+    return F.pixel_shuffle(shuffled, math.isqrt(fine))
 
 
 class Padding(NamedTuple):

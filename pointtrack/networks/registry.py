@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # variant: the module below `pointtrack.networks`; its function of the variant's name makes it.
 _MODULES: dict[str, str] = {
+    "alltracker": "alltracker",
+    "alltracker_tiny": "alltracker",
     "bootstapir": "tapir",
     "causal_bootstapir": "tapir",
     "causal_tapir": "tapir",
@@ -24,6 +26,17 @@ _MODULES: dict[str, str] = {
     "cotracker2_w16": "cotracker",
     "cotracker3_offline": "cotracker3",
     "cotracker3_online": "cotracker3",
+    "dinov2_vitb14": "dinov2",
+    "dinov2_vitb14_reg": "dinov2",
+    "dinov2_vitg14": "dinov2",
+    "dinov2_vitg14_reg": "dinov2",
+    "dinov2_vitl14": "dinov2",
+    "dinov2_vitl14_reg": "dinov2",
+    "dinov2_vits14": "dinov2",
+    "dinov2_vits14_reg": "dinov2",
+    "dot": "dot",
+    "dot_raft8": "dot",
+    "gmrw": "gmrw",
     "locotrack_base": "locotrack",
     "locotrack_small": "locotrack",
     "mft": "mft",
@@ -33,6 +46,11 @@ _MODULES: dict[str, str] = {
     "raft_small": "raft",
     "tapir": "tapir",
     "tapnet": "tapnet",
+    "tapnext": "tapnext",
+    "taptr": "taptr",
+    "taptrv2": "taptr",
+    "trackon2": "trackon",
+    "trackon2_dinov2": "trackon",
 }
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pointtrack.networks.blocks.convolution import SameConv2d
 from pointtrack.networks.blocks.correlation import local_correlation
 from pointtrack.networks.blocks.estimates import (
     Estimate,
@@ -29,17 +30,13 @@ from pointtrack.networks.blocks.estimates import (
 )
 from pointtrack.networks.blocks.matching import CostVolumeHead, on_grid, put_queries
 from pointtrack.networks.blocks.mixer import Mixer, MixerState
+from pointtrack.networks.blocks.portions import portions
 from pointtrack.networks.blocks.sampling import pyramid, trilinear
-from pointtrack.networks.blocks.tapir_resnet import (
-    SameConv2d,
-    TapirResNet,
-    encode_frames,
-    unit_vectors,
-)
+from pointtrack.networks.blocks.tapir_resnet import TapirResNet, encode_frames, unit_vectors
 
 FINE, COARSE = 128, 256  # channels at strides 4 and 8
 RADIUS = 3  # of the windows that a point is compared with
-ITERATIONS = 4  # at each resolution
+ITERATIONS = 4  # at each resolution, unless told otherwise
 PORTION = 512  # points times frames that are worked on at a time
 
 
@@ -82,6 +79,11 @@ class Tapir(nn.Module):
     resolution
         Height and width at which points are matched; multiples of 16. A larger video is also
         refined at larger sizes, up to its own.
+
+    Attributes
+    ----------
+    iterations
+        Of the refinement at each size; the published ones have 4.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Tapir(nn.Module):
     ) -> None:
         super().__init__()
         self.pooled, self.causal, self.resolution = pooled, causal, resolution
+        self.iterations = ITERATIONS
         self.encoder = TapirResNet()
         self.extra_convs = ExtraConvs() if extra_convs else None
         self.matching = CostVolumeHead(2, temperature, strided_relu=True)
@@ -121,7 +124,7 @@ class Tapir(nn.Module):
             steps += self.refine(maps, points, _restart(steps))[0]
             del maps  # before the next, larger ones
         assert steps is not None
-        ends = zip(*steps[ITERATIONS::ITERATIONS], strict=True)  # of each level
+        ends = zip(*steps[self.iterations :: self.iterations], strict=True)  # of each level
         answer = Estimate(*(torch.stack(values).mean(0) for values in ends))
         return output(answer, steps, self.resolution, size)
 
@@ -145,7 +148,7 @@ class Tapir(nn.Module):
         steps = [self.match(maps[0], points[0])]
         after = []
         for number, (seen, point) in enumerate(zip(maps, points, strict=True)):
-            before = states[ITERATIONS * number : ITERATIONS * (number + 1)]
+            before = states[self.iterations * number : self.iterations * (number + 1)]
             refined, kept = self.refine(seen, point, _restart(steps), before)
             steps += refined
             after += kept
@@ -153,7 +156,7 @@ class Tapir(nn.Module):
 
     def first_states(self, batch: int, points: int, levels: int = 1) -> list[MixerState]:
         """What `step` begins with."""
-        return [self.mixer.first_state(batch, points) for _ in range(ITERATIONS * levels)]
+        return [self.mixer.first_state(batch, points) for _ in range(self.iterations * levels)]
 
     def levels(self, size: Size) -> list[Size]:
         """The sizes at which a video of ``size`` is refined; at the first it is matched too."""
@@ -207,10 +210,8 @@ class Tapir(nn.Module):
         """
         grids = [grid.flatten(0, 1) for grid in maps]
         grids += pyramid(grids[1], 1 + self.pooled)[1:]  # F h w C
-        step = max(1, PORTION // start.tracks.shape[2])
         parts = []
-        for first in range(0, max(1, start.tracks.shape[1]), step):
-            part = slice(first, first + step)
+        for part in portions(*start.tracks.shape[1:3], PORTION):
             given = None if states is None else [of_points(state, part, 2) for state in states]
             parts.append(
                 self._refine(grids, of_points(points, part), of_points(start, part), given)
@@ -233,7 +234,7 @@ class Tapir(nn.Module):
         scale = start.tracks.new_tensor(
             ratio([4 * n for n in grids[0].shape[1:3]], self.resolution)
         )
-        for iteration in range(ITERATIONS):
+        for iteration in range(self.iterations):
             near = self._compare(grids, features, estimate.tracks)
             logits = torch.stack(estimate[1:], dim=-1)
             known = torch.cat([torch.zeros_like(logits), logits, features, near], dim=-1)

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pointtrack.networks.blocks.convolution import SameConv2d, pad_same
 from pointtrack.networks.blocks.estimates import ratio
 from pointtrack.networks.blocks.matching import CostVolumeHead, on_grid, put_queries
 from pointtrack.networks.blocks.sampling import trilinear
-from pointtrack.networks.blocks.tapir_resnet import SameConv2d, pad_same, unit_vectors
+from pointtrack.networks.blocks.tapir_resnet import unit_vectors
 
 SHIFTED = 8  # one channel in so many goes to the next frame, and as many to the one before
 REACH = 4  # frames on either side that a frame's features depend on

@@ -47,6 +47,9 @@ class CompactTracker(Tracker):
         How often a point is moved within a frame; 0: as in training.
     threshold
         A point counts as visible from this probability on.
+    refine
+        Where a video is larger than its working size, look for each point's patch at full
+        resolution around the place found (`refinement.py`).
 
     Raises
     ------
@@ -64,6 +67,7 @@ class CompactTracker(Tracker):
         working: int = 256,
         iterations: int = 0,
         threshold: float = 0.5,
+        refine: bool = True,
     ):
         if working < _MULTIPLE:
             raise PointtrackError(f"working must be at least {_MULTIPLE} px, found {working}")
@@ -78,12 +82,12 @@ class CompactTracker(Tracker):
         from pointtrack.trackers.compact_session import Follower
 
         self._follower = Follower(weights, device, precision, iterations)
-        self._working, self._threshold = working, threshold
+        self._working, self._threshold, self._refine = working, threshold, refine
 
     def session(self, keep: bool = False) -> CompactSession:
         from pointtrack.trackers.compact_session import CompactSession
 
-        return CompactSession(self._follower, self._working, self._threshold, keep)
+        return CompactSession(self._follower, self._working, self._threshold, keep, self._refine)
 
 
 def working_size(size: Size, side: int) -> Size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
-from pointtrack.networks.compact import CompactNetwork, Features, PointState, join
+from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
 from pointtrack.trackers.compact import working_size
+from pointtrack.trackers.refinement import LARGER, Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session
-from pointtrack.weights.compact import Weights, load_compact
+from pointtrack.weights.compact import Weights, load_compact, read_calibration
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
 _HALF = {"auto": None, "float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -29,13 +31,24 @@ class Found(NamedTuple):
     radius: NDArray[np.float32]
 
 
+def latest(answer: Answer) -> Sequence[torch.Tensor]:
+    """What `Found` holds, after the last iteration."""
+    return (
+        answer.xy[-1],
+        answer.visible[-1].sigmoid(),
+        answer.sure[-1].sigmoid(),
+        answer.spread[-1].exp() * MEDIAN,
+    )
+
+
 class Follower:
     """The network on its device; shared by all sessions of a tracker."""
 
     def __init__(self, weights: Weights, device: str, precision: str, iterations: int) -> None:
         self.device = _device(device)
-        self._half, self._iterations = _HALF[precision], iterations or None
+        self._half, self.iterations = _HALF[precision], iterations or None
         network: CompactNetwork = load_compact(weights).to(self.device)
+        self.calibration = read_calibration(weights)
         self.network = network.requires_grad_(False)
 
     @torch.inference_mode()
@@ -57,14 +70,12 @@ class Follower:
     def step(self, state: PointState, features: Features) -> tuple[PointState, Found]:
         """Follow points onto the frame of these features."""
         with self._autocast():
-            state, answer = self.network.step(state, features, self._iterations)
-        last = (
-            answer.xy[-1],
-            answer.visible[-1].sigmoid(),
-            answer.sure[-1].sigmoid(),
-            answer.spread[-1].exp() * MEDIAN,
+            state, answer = self.network.step(state, features, self.iterations)
+        found = Found(*(value.float().cpu().numpy() for value in latest(answer)))
+        true = self.calibration
+        return state, found._replace(
+            sure=true.confidence(found.sure), radius=true.half(found.radius)
         )
-        return state, Found(*(value.float().cpu().numpy() for value in last))
 
     @torch.inference_mode()
     def keep(self, state: PointState, rows: Flags) -> PointState:
@@ -89,17 +100,30 @@ class CompactSession(Session):
     ----------
     radius : ndarray
         ``(K,)`` float32, in the order of the rows of the latest step: half of the positions
-        are farther off than this, in pixels of the video.
+        are farther off than this, in pixels of the video; by the network, before refinement.
     """
 
-    def __init__(self, follower: Follower, working: int, threshold: float, keep: bool):
+    def __init__(
+        self,
+        follower: Follower,
+        working: int,
+        threshold: float,
+        keep: bool = False,
+        refine: bool = True,
+    ):
         super().__init__(keep)
         self._follower, self._working, self._threshold = follower, working, threshold
         self._features: Features = []
         self._state: PointState | None = None
         self.radius = np.empty(0, np.float32)
+        self._refine = refine
+        self._refiner: Refiner | None = None
 
     def _start(self, frame: NDArray[np.uint8]) -> None:
+        ratio = self._ratio()
+        if self._refine and ratio >= LARGER:
+            self._refiner = Refiner(ratio)
+            self._refiner.see(frame)
         self._features = self._encode(frame)
 
     def _begin(self, xy: Points) -> None:
@@ -108,24 +132,30 @@ class CompactSession(Session):
         fresh = self._follower.begin(self._features, self._to_work(xy))
         self._state = self._follower.append(self._state, fresh)
         self.radius = np.concatenate([self.radius, np.zeros(len(xy), np.float32)])
+        if self._refiner is not None:
+            self._refiner.add(xy)
 
     def _keep(self, rows: Flags) -> None:
         if self._state is not None:
             self._state = self._follower.keep(self._state, rows) if rows.any() else None
         self.radius = self.radius[rows]
+        if self._refiner is not None:
+            self._refiner.keep(rows)
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
         self._features = self._encode(frame)
+        if self._refiner is not None:
+            self._refiner.see(frame)
         if self._state is None:
             return self._now
         self._state, found = self._follower.step(self._state, self._features)
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
-        visible = (found.visible > self._threshold) & geometry.inside(xy, self.size)
-        # The mean of both axes: a working picture keeps the video's shape but for rounding.
-        ratio = np.divide(self.size, self._work_size()).mean()
-        self.radius = (found.radius * ratio).astype(np.float32)
-        return xy, visible, found.sure
+        visible = found.visible > self._threshold
+        self.radius = (found.radius * self._ratio()).astype(np.float32)
+        if self._refiner is not None:
+            xy = self._refiner.refine(xy, visible, self.radius)
+        return xy, visible & geometry.inside(xy, self.size), found.sure
 
     def _encode(self, frame: NDArray[np.uint8]) -> Features:
         size = self._work_size()
@@ -139,6 +169,11 @@ class CompactSession(Session):
     def _work_size(self) -> geometry.Size:
         assert self.size is not None
         return working_size(self.size, self._working)
+
+    def _ratio(self) -> float:
+        """Pixels of the video a working pixel: both keep the same shape but for rounding."""
+        assert self.size is not None
+        return float(np.divide(self.size, self._work_size()).mean())
 
     def _to_work(self, xy: Points) -> Points:
         assert self.size is not None

@@ -42,6 +42,7 @@ _CARDS: dict[str, ModelCard] = {
 _GIVEN = ("self", "card", "weights", "device", "precision")
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
+_EXPORTED = ".onnx"  # what these files end in
 _PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -77,7 +78,7 @@ def card_of(name: str) -> ModelCard:
 
 
 def load(
-    name: str = DEFAULT_MODEL,
+    name: str | os.PathLike[str] = DEFAULT_MODEL,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -88,7 +89,8 @@ def load(
     Parameters
     ----------
     name
-        A model's name; `models` lists them.
+        A model's name; `models` lists them. Or the path of a file that ``pointtrack export``
+        wrote, which ends in ``.onnx``.
     weights
         For models that learn: a path, a mapping of tensors under their official names,
         ``"official"`` (downloaded once into ``POINTTRACK_CACHE``; ``"official:baseline"`` where
@@ -108,6 +110,9 @@ def load(
     WeightsError
         When weights are given to a model that has none.
     """
+    name = os.fspath(name)
+    if name.lower().endswith(_EXPORTED):
+        return _exported(name, weights, device, precision, options)
     if name not in _CARDS:
         raise PointtrackError(_unknown("model", name, list(_CARDS)))
     if device.partition(":")[0] not in _DEVICES:
@@ -132,6 +137,18 @@ def load(
     elif name in _LEARNED:
         return make(**given, **options)
     return make(**options)
+
+
+def _exported(
+    path: str, weights: object, device: str, precision: str, options: dict[str, Any]
+) -> Tracker:
+    if weights is not None:
+        raise WeightsError(f"{path} has its weights in it and takes no others, found {weights!r}")
+    if precision not in ("auto", "float32"):
+        raise PointtrackError(f"an exported model runs in float32, found {precision!r}")
+    from pointtrack.trackers.onnx.loading import open_exported
+
+    return open_exported(path, device, **options)
 
 
 def _maker(name: str) -> Callable[..., Tracker]:

@@ -50,6 +50,8 @@ class PublishedProtocol:
         Whether points are asked for one at a time.
     options
         What the tracker is loaded with.
+    alone
+        What else it is loaded with where points are asked for one at a time.
     note
         What else is to be known.
     """
@@ -57,6 +59,7 @@ class PublishedProtocol:
     base: str = "tapvid"
     single: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    alone: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
 
 

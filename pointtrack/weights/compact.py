@@ -16,6 +16,7 @@ from torch import Tensor
 from pointtrack.errors import WeightsError
 from pointtrack.files import PathLike, reason
 from pointtrack.networks.compact import CompactConfig, CompactNetwork
+from pointtrack.weights.calibration import Calibration
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -48,6 +49,19 @@ def load_compact(weights: Weights) -> CompactNetwork:
         network, name = CompactNetwork(_sizes(about, weights)), os.fspath(weights)
     fill(network, tensors, name)
     return network.eval()
+
+
+def read_calibration(weights: Weights) -> Calibration:
+    """What the stated confidence of these weights means; unchanged where no file says.
+
+    Raises
+    ------
+    WeightsError
+        When the file cannot be read, or what it says not understood.
+    """
+    if isinstance(weights, Mapping) or weights == "random":
+        return Calibration()
+    return Calibration.from_header(read_weights(weights)[1], os.fspath(weights))
 
 
 def read_weights(path: PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -6,6 +6,7 @@ wraps around the tensors is taken off; nothing is renamed otherwise.
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import re
 import warnings
@@ -26,9 +27,20 @@ from pointtrack.weights.official.haiku import flat_names
 Tensors = dict[str, Any]  # name -> torch tensor or NumPy array
 
 # Where checkpoints keep the weights, besides optimisers and counters.
-_WRAPPERS = ("model_state_dict", "state_dict", "model", "module", "network", "weights")
+# A mean over the last steps, where there is one, is what was published.
+_WRAPPERS = (
+    "ema_model",
+    "model_state_dict",
+    "state_dict",
+    "model",
+    "module",
+    "network",
+    "weights",
+    "model_state",
+    "ema_state_dict",
+)
 # What data-parallel training, compilation and Lightning put before every name.
-_PREFIXES = ("module.", "_orig_mod.", "model.")
+_PREFIXES = ("module.", "_orig_mod.", "model.", "tapnext.")
 _ROOTS = ("tapir/~/", "tap_net/~/")  # of Haiku's networks
 
 
@@ -138,7 +150,9 @@ def _read_torch(place: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about formats, which the errors below say better
-            return torch.load(place, map_location="cpu", weights_only=True)
+            # Settings of a training beside the weights: a class that holds values and runs nothing.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(place, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         raise _refused(place, str(problem)) from problem
     except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as problem:

@@ -10,7 +10,9 @@ from pointtrack.errors import WeightsError
 from pointtrack.networks.registry import outline
 from pointtrack.weights.cards import ModelCard
 from pointtrack.weights.official.loading import fits
-from pointtrack.weights.published import PUBLISHED
+from pointtrack.weights.published import BACKBONES, PUBLISHED
+
+_CARDS = (*PUBLISHED.values(), *BACKBONES.values())
 
 # Tables that a network computes by itself are stored beside its weights, and their length is
 # all that tells some variants apart: the tensor's name and its second side.
@@ -42,7 +44,7 @@ def check_variant(card: ModelCard, tensors: Mapping[str, Any], name: str) -> Non
     if fits_variant(card.network, tensors):
         _check_file_name(card, name)
         return
-    others = [other for other in PUBLISHED.values() if other.name != card.name]
+    others = [other for other in _CARDS if other.name != card.name]
     owners = [other.name for other in others if fits_variant(other.network, tensors)]
     if owners:
         kinds = " or ".join(owners)
@@ -63,7 +65,7 @@ def _check_file_name(card: ModelCard, name: str) -> None:
     found = Path(name).name
     if found in own:
         return
-    for other in PUBLISHED.values():
+    for other in _CARDS:
         if found in {Path(file.name).name for file in other.files}:
             raise WeightsError(
                 f"{name} is a checkpoint of {other.name}, not of {card.name}; use {other.name}"

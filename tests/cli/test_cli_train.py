@@ -56,3 +56,25 @@ def test_wrong_settings_are_one_sentence(run: Run, tmp_path: Path) -> None:
     assert "run.toml" in wrong.sentence
     settings.write_text("")
     assert "gpu" in run("train", settings, "--out", tmp_path / "run", "--device", "gpu").sentence
+
+
+def test_trained_weights_are_calibrated_and_shipped(run: Run, tmp_path: Path) -> None:
+    settings, out = tmp_path / "run.toml", tmp_path / "run"
+    settings.write_text(SETTINGS.replace("every = 2", "every = 0"))
+    run("train", settings, "--out", out, "--device", "cpu", "--quiet")
+    shipped, plot = tmp_path / "compact.safetensors", tmp_path / "plot.png"
+    command = ("calibrate", out / "weights.safetensors", "--clips", 1, "--working", 32, "--quiet")
+    first = run(*command, "--out", shipped, "--plot", plot)
+    assert first.status == 0, first.err
+    assert "0.9 to 1.0" in first.out
+    assert shipped.is_file()
+    assert plot.is_file()
+    again = run("calibrate", shipped, *command[2:])
+    assert again.status == 0, again.err
+    assert again.out != first.out  # measured with the curves that were written
+
+
+def test_calibration_without_clips_is_refused(run: Run, tmp_path: Path) -> None:
+    wrong = run("calibrate", tmp_path / "none.safetensors", "--clips", 0)
+    assert wrong.status == 2
+    assert "--data" in wrong.sentence

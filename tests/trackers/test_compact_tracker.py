@@ -84,7 +84,8 @@ def test_a_session_takes_points_up_removes_and_corrects_them(tracker: pt.Tracker
 
 
 def test_positions_scale_with_the_video() -> None:
-    tracker = pt.load("compact", "random", working=55)  # 64 x 48 stays, and the double is halved
+    # 64 x 48 stays, and the double is halved.
+    tracker = pt.load("compact", "random", working=55, refine=False)
     double = SCENE.frames.repeat(2, axis=1).repeat(2, axis=2)
     small = tracker.track(SCENE.frames, on_frame(POINTS, 0))
     large = tracker.track(double, on_frame(POINTS * 2 + 0.5, 0))

@@ -32,6 +32,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "pips2": {"resolution": (128, 128), "iterations": 1},
     "raft_small": {"iterations": 1},
     "mft_raft": {"iterations": 1, "deltas": (1,)},
+    "alltracker_tiny": {"resolution": (128, 128), "iterations": 1, "live": "frame"},
+    "gmrw": {"resolution": (64, 64), "enlarge": 1},
+    "dot": {"resolution": (64, 64), "iterations": 1, "points": 32},
 }
 STREAMED = ["causal_tapir", "cotracker2"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -13,6 +14,14 @@ Along = Literal["time", "tracks"]
 ROWS = 1024  # tokens that pass a feed-forward network at a time: its wide middle stays in the cache
 
 
+def by_rows(layers: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Send tokens ``(..., C)`` through layers that see each by itself; a few at a time."""
+    if torch.is_grad_enabled() or x.is_cuda or torch.compiler.is_compiling():
+        return layers(x)
+    parts = [layers(part) for part in x.flatten(0, -2).split(ROWS)]
+    return torch.cat(parts).unflatten(0, x.shape[:-1])
+
+
 class FeedForward(nn.Module):
     """Two linear layers, four times as wide between them."""
 
@@ -22,10 +31,7 @@ class FeedForward(nn.Module):
         self.narrow = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or x.is_cuda:
-            return self._layers(x)
-        parts = [self._layers(part) for part in x.flatten(0, -2).split(ROWS)]
-        return torch.cat(parts).view(x.shape)
+        return by_rows(self._layers, x)
 
     def _layers(self, x: Tensor) -> Tensor:
         return self.narrow(F.gelu(self.widen(x), approximate="tanh"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pointtrack.networks.blocks.portions import portions
 from pointtrack.networks.blocks.sampling import Order, Outside, gather, interpolate, patch_index
 
 CHUNK = 1 << 22  # numbers gathered at a time: what stays in the cache is read once
@@ -50,10 +51,10 @@ def local_correlation(
     """
     num_tracks, num_positions = xy.shape[:2]
     side = 2 * radius + 2
-    step = max(1, CHUNK // (num_positions * side * side * maps.shape[-1]))
+    if num_tracks == 0:
+        return xy.new_zeros(0, num_positions, side - 1, side - 1, templates.shape[1])
     parts = []
-    for start in range(0, num_tracks, step):
-        part = slice(start, start + step)
+    for part in portions(num_tracks, num_positions * side * side * maps.shape[-1], CHUNK):
         index, inside, fraction = patch_index(maps.shape[1:3], which[part], xy[part], radius, order)
         pixels = gather(maps, index.flatten(1))  # p M*side*side C
         products = pixels @ templates[part].mT  # p M*side*side K
@@ -61,6 +62,4 @@ def local_correlation(
         if outside == "zeros":
             products = products * inside[..., None]
         parts.append(interpolate(products, fraction))
-    if not parts:
-        return xy.new_zeros(0, num_positions, side - 1, side - 1, templates.shape[1])
     return torch.cat(parts)

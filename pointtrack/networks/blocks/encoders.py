@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pointtrack.networks.blocks.tapir_resnet import SameConv2d
+from pointtrack.networks.blocks.convolution import FAST_CHANNELS, SameConv2d
 
-FAST_CHANNELS = 96  # from here on `FastConv2d` is faster than a plain one at these sizes
 EPSILON = 1e-5
 PIXELS_AT_ONCE = 1 << 18  # of the input, on a CPU: the widest tensor then fits into 16 MB
 
@@ -107,7 +106,7 @@ def _joined(block: ResidualBlock | Bottleneck, x: Tensor, y: Tensor) -> Tensor:
 
 
 class Trunk(nn.Module):
-    """A 7 x 7 convolution of stride 2, then stages of two blocks; every further one halves.
+    """A 7 x 7 convolution, then stages of two blocks; every further one halves.
 
     Parameters
     ----------
@@ -117,6 +116,8 @@ class Trunk(nn.Module):
         `ResidualBlock` or `Bottleneck`.
     normed
         Whether instance norm follows every convolution.
+    stride
+        Of the first convolution.
     """
 
     def __init__(
@@ -124,9 +125,10 @@ class Trunk(nn.Module):
         widths: Sequence[int],
         block: Callable[[int, int, int, bool], nn.Module] = ResidualBlock,
         normed: bool = True,
+        stride: int = 2,
     ):
         super().__init__()
-        self.stem = nn.Conv2d(3, widths[0], 7, stride=2, padding=3)
+        self.stem = nn.Conv2d(3, widths[0], 7, stride, padding=3)
         self.stages = nn.ModuleList()
         before = widths[0]
         for k, width in enumerate(widths):
@@ -138,7 +140,7 @@ class Trunk(nn.Module):
     def forward(self, frames: Tensor) -> list[Tensor]:
         """The outputs of all stages of ``frames (F, 3, H, W)`` in 0..255.
 
-        Each is ``(F, C, H / 2^k, W / 2^k)``, k from 1.
+        Each is ``(F, C, H / 2^k, W / 2^k)``, k from 1 (from 0 where the stride is 1).
         """
         scaled = frames.to(self.stem.weight.dtype) / 127.5 - 1
         x = self.stem(scaled.contiguous(memory_format=torch.channels_last))
@@ -151,7 +153,7 @@ class Trunk(nn.Module):
 
 
 class FlowEncoder(nn.Module):
-    """RAFT's encoder: three stages and a 1 x 1 convolution, at an eighth of the size.
+    """RAFT's encoder: three stages and a 1 x 1 convolution.
 
     Parameters
     ----------
@@ -161,6 +163,8 @@ class FlowEncoder(nn.Module):
         Channels of the features.
     block, normed
         As of `Trunk`.
+    stride
+        Of the features: 8, or 4.
     """
 
     def __init__(
@@ -169,13 +173,14 @@ class FlowEncoder(nn.Module):
         outputs: int,
         block: Callable[[int, int, int, bool], nn.Module],
         normed: bool,
+        stride: int = 8,
     ):
         super().__init__()
-        self.trunk = Trunk(widths, block, normed)
+        self.trunk = Trunk(widths, block, normed, stride // 4)
         self.head = nn.Conv2d(widths[-1], outputs, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """``frames (F, 3, H, W)`` in 0..255 to features ``(F, H / 8, W / 8, C)``."""
+        """``frames (F, 3, H, W)`` in 0..255 to features ``(F, H / stride, W / stride, C)``."""
         return in_chunks(lambda part: _last(self.head(self.trunk(part)[-1])), frames)
 
 
@@ -216,6 +221,8 @@ def _last(maps: Tensor) -> Tensor:
 
 def in_chunks(encode: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
     """Encode frames ``(F, 3, H, W)`` a few at a time, as many as are fast."""
+    if torch.compiler.is_compiling():
+        return encode(frames)
     at_once = PIXELS_AT_ONCE if frames.device.type == "cpu" else 16 * PIXELS_AT_ONCE
     step = max(1, at_once // max(1, frames.shape[2] * frames.shape[3]))
     parts = frames.split(step)

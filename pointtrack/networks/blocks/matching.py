@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pointtrack.networks.blocks.tapir_resnet import pad_same
+from pointtrack.networks.blocks.convolution import pad_same
 
 WINDOW = 5  # cells nearer than this to the best one take part in the mean
 PORTION = 64  # points whose cost volumes are held at a time
@@ -75,6 +75,11 @@ class CostVolumeHead(nn.Module):
         ``(B, T, h, w, C)`` and ``(B, N, C)`` to positions in cells ``(B, N, T, 2)`` and logits
         ``(B, N, T, K)``.
         """
+        if torch.compiler.is_compiling():  # a graph for any number of frames and points
+            every = templates[:, None].expand(-1, maps.shape[1], -1, -1)  # B T N C
+            found = self(costs(maps.flatten(0, 1), every.flatten(0, 1)))
+            xy, logits = (value.unflatten(0, maps.shape[:2]).transpose(1, 2) for value in found)
+            return xy, logits
         frames = []
         for frame in maps.unbind(1):  # B h w C
             parts = [self(costs(frame, part)) for part in templates.split(PORTION, dim=1)]

@@ -58,7 +58,7 @@ def trilinear(maps: Tensor, txy: Tensor) -> Tensor:
     clip = torch.arange(len(maps), device=maps.device)[:, None] * num_frames  # B 1
     flat, xy = maps.flatten(0, 1), txy[..., 1:]
     early = bilinear(flat, clip + first, xy)
-    if torch.equal(first.to(time.dtype), time):
+    if not torch.compiler.is_compiling() and torch.equal(first.to(time.dtype), time):
         return early
     late = bilinear(flat, clip + (first + 1).clamp(max=num_frames - 1), xy)
     return torch.lerp(early, late, (time - first)[..., None])
@@ -114,9 +114,10 @@ def patch_index(
     ``size`` is ``(h, w)`` of the maps.
     """
     height, width = size
-    limit = xy.new_tensor([width, height])
     # Far outside all pixels are alike; the clamp keeps integers in range and far NaN-free.
-    clamped = xy.maximum(xy.new_tensor(-radius - 2.0)).minimum(limit + (radius + 1))
+    low, more = -radius - 2, radius + 1
+    axes = xy[..., 0].clamp(low, width + more), xy[..., 1].clamp(low, height + more)
+    clamped = torch.stack(axes, dim=-1)
     corner = clamped.detach().floor()
     fraction = clamped - corner
     reach = torch.arange(-radius, radius + 2, device=xy.device)

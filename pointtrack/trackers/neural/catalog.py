@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pointtrack.errors import PointtrackError
 from pointtrack.trackers.base import Tracker
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 Weights = str | os.PathLike[str] | Mapping[str, Any] | None
 Resolution = tuple[int, int]
 
-FLOW_NETWORKS = {"raft_large": "raft_large", "raft_small": "raft_small", "mft": "mft_raft"}
+FLOW_NETWORKS = {
+    "raft_large": "raft_large",
+    "raft_small": "raft_small",
+    "mft": "mft_raft",
+    "dot_raft8": "dot_raft8",
+}
 
 
 def _ready(
@@ -40,6 +45,12 @@ def _share(value: float, name: str, card: ModelCard) -> float:
     if not 0 <= value <= 1:
         raise PointtrackError(f"{name} of {card.name} is from 0 to 1, found {value}")
     return value
+
+
+def _one_of(value: str, known: tuple[str, ...], name: str, card: ModelCard) -> None:
+    if value not in known:
+        choice = " or ".join(known)
+        raise PointtrackError(f"{name} of {card.name} is {choice}, found {value!r}")
 
 
 def _count(value: int, name: str, card: ModelCard, least: int = 1) -> int:
@@ -61,20 +72,22 @@ def tapir(
     window: int = 300,
     overlap: int = 64,
     live: int = 16,
+    iterations: int = 4,
     threshold: float = 0.5,
     compile: bool = False,
 ) -> Tracker:
     """TAPIR and BootsTAPIR, offline."""
     from pointtrack.trackers.neural.budget import parse_memory
-    from pointtrack.trackers.neural.clips import ClipTracker
+    from pointtrack.trackers.neural.clips import DescribingTracker
     from pointtrack.trackers.neural.convention import working_size
     from pointtrack.trackers.neural.matching_models import TapirModel
 
     size, share = working_size(resolution, 8, 32, card.name), parse_memory(memory)
     _share(threshold, "threshold", card)
+    _count(iterations, "iterations", card)
     network, where = _ready(card, weights, device, precision, compile)
-    model = TapirModel(network, card.name, size, threshold)
-    return ClipTracker(card, model, where, share, window, overlap, live)
+    model = TapirModel(network, card.name, size, threshold, iterations)
+    return DescribingTracker(card, model, where, share, window, overlap, live)
 
 
 def causal_tapir(
@@ -85,6 +98,7 @@ def causal_tapir(
     resolution: Resolution = (256, 256),
     memory: str | float = "auto",
     warm_up: bool = False,
+    iterations: int = 4,
     threshold: float = 0.5,
     compile: bool = False,
 ) -> Tracker:
@@ -95,8 +109,9 @@ def causal_tapir(
 
     size, share = working_size(resolution, 8, 32, card.name), parse_memory(memory)
     _share(threshold, "threshold", card)
+    _count(iterations, "iterations", card)
     network, where = _ready(card, weights, device, precision, compile)
-    model = CausalModel(network, card.name, size, threshold)
+    model = CausalModel(network, card.name, size, threshold, iterations)
     return CausalTracker(card, model, where, share, warm_up)
 
 
@@ -115,7 +130,7 @@ def locotrack(
 ) -> Tracker:
     """LocoTrack, both sizes."""
     from pointtrack.trackers.neural.budget import parse_memory
-    from pointtrack.trackers.neural.clips import ClipTracker
+    from pointtrack.trackers.neural.clips import DescribingTracker
     from pointtrack.trackers.neural.convention import working_size
     from pointtrack.trackers.neural.matching_models import LocoTrackModel
 
@@ -123,7 +138,7 @@ def locotrack(
     _share(threshold, "threshold", card)
     network, where = _ready(card, weights, device, precision, compile)
     model = LocoTrackModel(network, card.name, size, threshold)
-    return ClipTracker(card, model, where, share, window, overlap, live)
+    return DescribingTracker(card, model, where, share, window, overlap, live)
 
 
 def tapnet(
@@ -169,9 +184,13 @@ def cotracker3_offline(
     support: int = 6,
     threshold: float = 0.9,
     score: str = "visibility",
+    local: int = 0,
     compile: bool = False,
 ) -> Tracker:
-    """CoTracker3 over a clip; ``score``: what the threshold is of, visibility or both."""
+    """CoTracker3 over a clip; ``score``: what the threshold is of, visibility or both.
+
+    ``local``: points are tracked one by one, each with a grid of so many a side around it.
+    """
     from pointtrack.trackers.neural.budget import parse_memory
     from pointtrack.trackers.neural.clips import ClipTracker
     from pointtrack.trackers.neural.convention import working_size
@@ -183,8 +202,11 @@ def cotracker3_offline(
     _share(threshold, "threshold", card)
     _count(iterations, "iterations", card)
     _count(support, "support", card, 0)
+    _count(local, "local", card, 0)
     network, where = _ready(card, weights, device, precision, compile)
-    model = CoTracker3OfflineModel(network, card.name, size, iterations, support, threshold, score)
+    model = CoTracker3OfflineModel(
+        network, card.name, size, iterations, support, threshold, score, local
+    )
     return ClipTracker(card, model, where, share, window, overlap, live)
 
 
@@ -199,9 +221,10 @@ def cotracker3_online(
     support: int = 0,
     threshold: float = 0.6,
     warm_up: bool = False,
+    local: int = 0,
     compile: bool = False,
 ) -> Tracker:
-    """CoTracker3 window by window."""
+    """CoTracker3 window by window; ``local``: as of `cotracker3_offline`."""
     from pointtrack.trackers.neural.budget import parse_memory
     from pointtrack.trackers.neural.convention import working_size
     from pointtrack.trackers.neural.cotracker_models import CoTrackerModel
@@ -211,8 +234,9 @@ def cotracker3_online(
     _share(threshold, "threshold", card)
     _count(iterations, "iterations", card)
     _count(support, "support", card, 0)
+    _count(local, "local", card, 0)
     network, where = _ready(card, weights, device, precision, compile)
-    model = CoTrackerModel(network, card.name, size, iterations, support, threshold)
+    model = CoTrackerModel(network, card.name, size, iterations, support, threshold, local)
     return StreamTracker(card, model, where, share, warm_up)
 
 
@@ -227,9 +251,10 @@ def cotracker(
     support: int = 6,
     threshold: float = 0.9,
     warm_up: bool = False,
+    local: int = 0,
     compile: bool = False,
 ) -> Tracker:
-    """CoTracker 1 and 2."""
+    """CoTracker 1 and 2; ``local``: as of `cotracker3_offline`."""
     return cotracker3_online(
         card,
         weights,
@@ -241,8 +266,121 @@ def cotracker(
         support,
         threshold,
         warm_up,
+        local,
         compile,
     )
+
+
+# --- TAPNext -----------------------------------------------------------------------------------
+
+
+def tapnext(
+    card: ModelCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    resolution: Resolution = (256, 256),
+    memory: str | float = "auto",
+    warm_up: bool = False,
+    joining: Literal["apart", "beside"] = "apart",
+    support: int = 0,
+    threshold: float = 0.5,
+    score: Literal["visibility", "both"] = "visibility",
+    numerics: Literal["torch", "jax"] = "torch",
+    compile: bool = False,
+) -> Tracker:
+    """TAPNext and TAPNext++; ``score``: what the threshold is of, visibility or both.
+
+    ``joining``: whether points that come later are ``"apart"`` or ``"beside"`` the first; see
+    `pointtrack.trackers.neural.recurrent`. ``numerics``: as PyTorch's port, or ``"jax"``.
+    """
+    from pointtrack.trackers.neural.budget import parse_memory
+    from pointtrack.trackers.neural.convention import working_size
+    from pointtrack.trackers.neural.recurrent import RecurrentTracker
+    from pointtrack.trackers.neural.tapnext_models import TapNextModel
+
+    _one_of(score, ("visibility", "both"), "score", card)
+    _one_of(joining, ("apart", "beside"), "joining", card)
+    _one_of(numerics, ("torch", "jax"), "numerics", card)
+    size, share = working_size(resolution, 8, 24, card.name), parse_memory(memory)
+    _share(threshold, "threshold", card)
+    _count(support, "support", card, 0)
+    network, where = _ready(card, weights, device, precision, compile)
+    network.compute_as(numerics)
+    model = TapNextModel(network, card.name, size, support, threshold, score)
+    return RecurrentTracker(card, model, where, share, warm_up, joining)
+
+
+def tapnext_512(
+    card: ModelCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    resolution: Resolution = (512, 512),
+    memory: str | float = "auto",
+    warm_up: bool = False,
+    joining: Literal["apart", "beside"] = "apart",
+    support: int = 0,
+    threshold: float = 0.5,
+    score: Literal["visibility", "both"] = "visibility",
+    numerics: Literal["torch", "jax"] = "torch",
+    compile: bool = False,
+) -> Tracker:
+    """TAPNext++ for larger pictures."""
+    return tapnext(
+        card,
+        weights,
+        device,
+        precision,
+        resolution,
+        memory,
+        warm_up,
+        joining,
+        support,
+        threshold,
+        score,
+        numerics,
+        compile,
+    )
+
+
+# --- TAPTR -------------------------------------------------------------------------------------
+
+
+def taptr(
+    card: ModelCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    resolution: Resolution = (512, 512),
+    memory: str | float = "auto",
+    support: int = 128,
+    published: bool = False,
+    gap: int = 0,
+    true_axes: bool = False,
+    threshold: float = 0.5,
+    compile: bool = False,
+) -> Tracker:
+    """TAPTR and TAPTRv2.
+
+    ``support``: how many points are tracked in all, where fewer are asked for. ``published``:
+    resize, begin and support as in the published evaluation. ``gap``: every how many windows a
+    point's looks are handed on; 0: by the video's length. ``true_axes``: do not exchange width
+    and height, in pictures that are not square.
+    """
+    from pointtrack.trackers.neural.budget import parse_memory
+    from pointtrack.trackers.neural.convention import working_size
+    from pointtrack.trackers.neural.taptr import TaptrTracker
+    from pointtrack.trackers.neural.taptr_model import TaptrModel
+
+    size, share = working_size(resolution, 32, 64, card.name), parse_memory(memory)
+    _share(threshold, "threshold", card)
+    _count(support, "support", card, 0)
+    _count(gap, "gap", card, 0)
+    network, where = _ready(card, weights, device, precision, compile)
+    network.true_axes = true_axes
+    model = TaptrModel(network, card.name, size, threshold, support, gap, published)
+    return TaptrTracker(card, model, where, share, published)
 
 
 # --- PIPs --------------------------------------------------------------------------------------
@@ -302,6 +440,42 @@ def pips2(
     return ClipTracker(card, model, where, share, window, overlap, live)
 
 
+# --- Track-On ----------------------------------------------------------------------------------
+
+
+def trackon2(
+    card: ModelCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    resolution: Resolution = (512, 384),
+    memory: str | float = "auto",
+    transformer: str | os.PathLike[str] | None = None,
+    remembered: int = 72,
+    support: int = 10,
+    threshold: float = 0.8,
+    joining: Literal["apart", "beside"] = "beside",
+    warm_up: bool = False,
+    compile: bool = False,
+) -> Tracker:
+    """Track-On2; ``transformer``: the file of DINOv3 or DINOv2 that the weights leave out."""
+    from pointtrack.trackers.neural.budget import parse_memory
+    from pointtrack.trackers.neural.convention import working_size
+    from pointtrack.trackers.neural.recurrent import RecurrentTracker
+    from pointtrack.trackers.neural.trackon_models import TrackOnModel, whole_weights
+
+    if joining not in ("apart", "beside"):
+        raise PointtrackError(f"joining of {card.name} is apart or beside, found {joining!r}")
+    size, share = working_size(resolution, 32, 32, card.name), parse_memory(memory)
+    _share(threshold, "threshold", card)
+    _count(remembered, "remembered", card)
+    _count(support, "support", card, 0)
+    whole = whole_weights(card, weights, transformer)
+    network, where = _ready(card, whole, device, precision, compile)
+    model = TrackOnModel(network, card.name, size, remembered, support, threshold)
+    return RecurrentTracker(card, model, where, share, warm_up, joining)
+
+
 # --- flow --------------------------------------------------------------------------------------
 
 
@@ -356,13 +530,121 @@ def mft_raft(
     return _carrying(card, MftTracker(flow, deltas, longest, templates, hidden))
 
 
+def dot(
+    card: ModelCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    tracker: str = "default",
+    tracker_weights: str = "",
+    estimator: str = "auto",
+    points: int = 2048,
+    resolution: Resolution = (512, 512),
+    iterations: int = 4,
+    sources: int = 4,
+    seed: int = 0,
+    compile: bool = False,
+) -> Tracker:
+    """DOT on the point tracker ``tracker``, with ``points`` of its tracks a frame.
+
+    ``estimator``: weights of the network ``dot_raft8`` that finds motion boundaries; ``"auto"`` is
+    official or random as the weights are, and OpenCV's flow in its place otherwise.
+    """
+    from pointtrack.trackers.dense.boundaries import NetworkFlow, OpenCvFlow, Sampler
+    from pointtrack.trackers.dense.dot import DotTracker, Refiner
+    from pointtrack.trackers.neural.convention import working_size
+    from pointtrack.trackers.registry import DEFAULT_MODEL, load
+
+    size = working_size(resolution, 8, 64, card.name)
+    for name, value in (("points", points), ("iterations", iterations), ("sources", sources)):
+        _count(value, name, card)
+    name = DEFAULT_MODEL if tracker == "default" else tracker
+    inner = load(name, tracker_weights or None, device, precision)
+    network, where = _ready(card, weights, device, precision, compile)
+    if estimator == "auto":
+        estimator = weights if weights in ("official", "random") else ""  # type: ignore[assignment]
+    flow: Any = OpenCvFlow()
+    if estimator:
+        card_of_flow = PUBLISHED["dot_raft8"]
+        flow = NetworkFlow(*_ready(card_of_flow, estimator, device, precision, compile))
+    refiner = Refiner(network, where, size, iterations)
+    return DotTracker(card, refiner, inner, Sampler(flow, seed), points, sources)
+
+
 def _carrying(card: ModelCard, tracker: Tracker) -> Tracker:
     tracker.card = card
     return tracker
 
 
+# --- AllTracker, GMRW --------------------------------------------------------------------------
+
+
+def alltracker(
+    card: ModelCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    resolution: Resolution = (512, 384),
+    memory: str | float = "auto",
+    iterations: int = 4,
+    threshold: float = 0.6,
+    overlaps: str = "auto",
+    live: str = "window",
+    between_pixels: bool = True,
+    compile: bool = False,
+) -> Tracker:
+    """AllTracker, both sizes; also for dense tracks."""
+    from pointtrack.trackers.neural.alltracker import AllTrackerModel, AllTrackerTracker
+    from pointtrack.trackers.neural.budget import parse_memory
+    from pointtrack.trackers.neural.convention import working_size
+
+    size, share = working_size(resolution, 64, 128, card.name), parse_memory(memory)
+    _share(threshold, "threshold", card)
+    _count(iterations, "iterations", card)
+    _one_of(overlaps, ("auto", "first", "last"), "overlaps", card)
+    _one_of(live, ("window", "frame"), "live", card)
+    network, where = _ready(card, weights, device, precision, compile)
+    model = AllTrackerModel(network, card.name, size, iterations, threshold, between_pixels)
+    return AllTrackerTracker(card, model, where, share, overlaps, live)
+
+
+def gmrw(
+    card: ModelCard,
+    weights: Weights,
+    device: str = "auto",
+    precision: str = "auto",
+    resolution: Resolution = (256, 256),
+    memory: str | float = "auto",
+    enlarge: int = 2,
+    mode: str = "chain",
+    temperature: float = 0.0,
+    input_scale: str = "raw255",
+    compile: bool = False,
+) -> Tracker:
+    """GMRW; ``enlarge``: how much larger the frames are that the network sees."""
+    from pointtrack.networks.gmrw import TEMPERATURE
+    from pointtrack.trackers.neural.budget import parse_memory
+    from pointtrack.trackers.neural.convention import working_size
+    from pointtrack.trackers.neural.gmrw import GmrwModel, GmrwTracker
+
+    size, share = working_size(resolution, 8, 32, card.name), parse_memory(memory)
+    _count(enlarge, "enlarge", card)
+    _one_of(mode, ("chain", "direct"), "mode", card)
+    _one_of(input_scale, ("raw255", "unit"), "input_scale", card)
+    if temperature < 0:
+        raise PointtrackError(f"temperature of {card.name} must not be negative")
+    network, where = _ready(card, weights, device, precision, compile)
+    chosen = temperature or TEMPERATURE
+    model = GmrwModel(network, card.name, size, enlarge, chosen, input_scale)
+    return GmrwTracker(card, model, where, share, mode == "direct")
+
+
 _FAMILIES: dict[str, Callable[..., Tracker]] = {
+    "alltracker": alltracker,
+    "alltracker_tiny": alltracker,
+    "gmrw": gmrw,
     "bootstapir": tapir,
+    "bootstapnext": tapnext,
     "causal_bootstapir": causal_tapir,
     "causal_tapir": causal_tapir,
     "cotracker1": cotracker,
@@ -372,6 +654,8 @@ _FAMILIES: dict[str, Callable[..., Tracker]] = {
     "cotracker2_w16": cotracker,
     "cotracker3_offline": cotracker3_offline,
     "cotracker3_online": cotracker3_online,
+    "dot": dot,
+    "dot_raft8": raft,
     "locotrack_base": locotrack,
     "locotrack_small": locotrack,
     "mft_raft": mft_raft,
@@ -381,6 +665,13 @@ _FAMILIES: dict[str, Callable[..., Tracker]] = {
     "raft_small": raft,
     "tapir": tapir,
     "tapnet": tapnet,
+    "taptr": taptr,
+    "taptrv2": taptr,
+    "tapnext": tapnext,
+    "tapnextpp": tapnext,
+    "tapnextpp_512": tapnext_512,
+    "trackon2": trackon2,
+    "trackon2_dinov2": trackon2,
 }
 
 # Name -> its card, and what makes its tracker.

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pointtrack.errors import QueryError
 from pointtrack.geometry import Size
 from pointtrack.networks.blocks.estimates import joined, of_points
 from pointtrack.networks.blocks.mixer import MixerState
-from pointtrack.networks.tapir import ITERATIONS, Features, Tapir
-from pointtrack.queries import Queries, QueryLike, resolve
+from pointtrack.networks.tapir import Features, Tapir
+from pointtrack.queries import Queries, QueryLike
 from pointtrack.trackers.base import Paths, Progress, Ticker, Tracker
 from pointtrack.trackers.neural.budget import Need
+from pointtrack.trackers.neural.described import Descriptors, FindingSession, describe
 from pointtrack.trackers.neural.features import FrameFeatures, Maps
 from pointtrack.trackers.neural.matching_models import TapirModel, certain, tapir_need
 from pointtrack.trackers.neural.model import Runner, floats
-from pointtrack.trackers.session import Estimate, Flags, Points, Session, Step
+from pointtrack.trackers.neural.sweeps import plan_sweeps
+from pointtrack.trackers.session import Estimate, Flags, Points
 from pointtrack.trackers.windowed import joined as joined_paths
-from pointtrack.video import Video, VideoLike, open_finite
+from pointtrack.video import Video, VideoLike
 from pointtrack.weights import ModelCard
 
 _REMEMBERED = 2 * 12 * 2 * 512  # numbers a point and iteration
@@ -50,25 +50,6 @@ class Followed:
             self.states = [of_points(part, picked, 2) for part in self.states]
 
 
-@dataclass(frozen=True, eq=False)
-class Descriptors:
-    """What points look like in some video, to find them in another one.
-
-    Attributes
-    ----------
-    names
-        Of the N points.
-    features
-        The network's, at each of its sizes: ``(1, N, C)``.
-    """
-
-    names: tuple[str, ...]
-    features: list[Features]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
 class CausalModel(TapirModel):
     """Causal TAPIR and causal BootsTAPIR."""
 
@@ -76,22 +57,8 @@ class CausalModel(TapirModel):
 
     def need(self) -> Need:
         seen = tapir_need(self.convention.size, self._levels)
-        remembered = floats(_REMEMBERED * ITERATIONS * len(self._levels))
+        remembered = floats(_REMEMBERED * self.network.iterations * len(self._levels))
         return Need(seen.frame, seen.encoding, 2 * remembered, seen.least)
-
-    @property
-    def levels(self) -> int:
-        """At how many sizes points are described."""
-        return len(self._levels)
-
-    def maps(self, maps: Maps) -> list[Features]:
-        """One frame's features ``(1, ...)``, of each level."""
-        return [Features(maps[n][None], maps[n + 1][None]) for n in range(0, len(maps), 2)]
-
-    def describe(self, maps: Maps, queries: torch.Tensor) -> list[Features]:
-        """What ``queries (N, 3)`` look like in the one frame that ``maps`` are of."""
-        there = queries[None] * queries.new_tensor([0, 1, 1])
-        return [self.network.describe(part, there, self._size) for part in self.maps(maps)]
 
     def unknown(self, count: int) -> list[MixerState]:
         """What is remembered of points that have just been added."""
@@ -100,7 +67,7 @@ class CausalModel(TapirModel):
     def step(self, maps: Maps, followed: Followed) -> Any:
         """Follow points onto one frame; ``(N, 1, ...)``."""
         found, followed.states = self.network.step(
-            self.maps(maps), followed.points, followed.states, self._size
+            self.seen(maps), followed.points, followed.states, self._size
         )
         return certain(found, self._threshold)
 
@@ -113,7 +80,8 @@ class CausalRunner(Runner):
     @torch.inference_mode()
     def begin(self, followed: Followed, maps: Maps, txy: NDArray[np.float32], size: Size) -> None:
         """Take up points by what they look like in a frame."""
-        points = self.model.describe(maps, self.queries(txy, size))
+        here = txy * np.array([0, 1, 1], np.float32)  # in the one frame that the maps are of
+        points = self.model.describe(maps, self.queries(here, size))
         followed.append(points, self.model.unknown(len(txy)))
 
     @torch.inference_mode()
@@ -181,30 +149,19 @@ class CausalTracker(Tracker):
         VideoError, QueryError
             When the video cannot be read or a query does not lie in it.
         """
-        opened = open_finite(video)
-        asked = resolve(queries, opened)
-        rows = asked.first()
-        followed, order = Followed(), []
-        for t in np.unique(asked.t[rows]).tolist():
-            here = rows[asked.t[rows] == t]
-            maps = self._runner.encode([opened[t]])
-            self._runner.begin(followed, maps, asked.txy[here].astype(np.float32), opened.size)
-            order.append(np.flatnonzero(asked.t[rows] == t))
-        self._runner.keep(followed, np.argsort(np.concatenate(order)))
-        return Descriptors(asked.names, followed.points)
+
+        def look(frame: NDArray[np.uint8], txy: NDArray[np.float32], size: Size) -> list[Features]:
+            followed = Followed()
+            self._runner.begin(followed, self._runner.encode([frame]), txy, size)
+            return followed.points
+
+        return describe(look, self.card.name, video, queries)
 
     def _paths(
         self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
     ) -> Paths:
         t, frames = queries.t, len(video)
-        several = np.bincount(queries.point)[queries.point] > 1
-        needed = (several | (t > 0)) if both_ways else several
-        ahead = range(0 if self._warm_up else int(t.min()), frames)
-        back = range(0)
-        if needed.any():
-            until = 0 if both_ways else int(t[needed].min())
-            begin = frames - 1 if self._warm_up else int(t[needed].max())
-            back = range(begin, until - 1, -1)
+        ahead, back, needed = plan_sweeps(queries, frames, both_ways, self._warm_up)
         twice = bool(back) or self._warm_up or len(t) > self._runner.shares.points_frames
         features = self._runner.features(video, None if twice else 1)
         parts = np.array_split(np.arange(len(t)), -(-len(t) // self._runner.shares.points_frames))
@@ -258,7 +215,7 @@ class CausalTracker(Tracker):
         return np.concatenate([known, fresh])
 
 
-class CausalSession(Session):
+class CausalSession(FindingSession):
     """Holds the features of the newest frame, and the network's memory of every point."""
 
     def __init__(self, runner: CausalRunner, keep: bool):
@@ -266,59 +223,17 @@ class CausalSession(Session):
         self._runner = runner
         self._followed = Followed()
         self._maps: Maps = []
-        self._described: list[tuple[list[int], Descriptors]] = []  # to be found on the next frame
 
-    def add_described(self, points: Descriptors) -> list[int]:
-        """Look for points by what they look like, from the *next* frame on.
+    def _describes(self) -> tuple[str, int]:
+        return self._runner.model.name, self._runner.model.sizes
 
-        Parameters
-        ----------
-        points
-            What `CausalTracker.describe` gave, of any video, with the same model.
-
-        Returns
-        -------
-        list of int
-            Their ids.
-        """
-        levels = self._runner.model.levels
-        if len(points.features) != levels:
-            raise QueryError(
-                f"the points are described at {len(points.features)} sizes, this session works at "
-                f"{levels}"
-            )
-        ids = list(range(self._next_id, self._next_id + len(points)))
-        self._next_id += len(points)
-        if ids:
-            self._described.append((ids, points))
-        return ids
-
-    def step(self, frame: NDArray[np.uint8]) -> Step:
-        now = super().step(frame)
-        for ids, points in self._described:
-            now = self._find(ids, points)
-        self._described = []
-        return now
-
-    def _find(self, ids: list[int], points: Descriptors) -> Step:
-        """Take up points where the network finds them on the newest frame."""
+    def _meet(self, features: list[Features]) -> Estimate:
         assert self.size is not None
         fresh = Followed()
-        self._runner.meet(fresh, points.features)
+        self._runner.meet(fresh, features)
         found = self._runner.step(self._maps, fresh, self.size)
         self._followed.append(fresh.points, fresh.states)
-        self._ids = np.concatenate([self._ids, np.array(ids, np.int64)])
-        xy, visible, confidence = (
-            np.concatenate(pair) for pair in zip(self._now, found, strict=True)
-        )
-        self._now = xy, visible, confidence
-        order = np.argsort(self._ids, kind="stable")
-        now = Step(self.frame, self._ids[order], xy[order], visible[order], confidence[order])
-        if self._history is not None:
-            self._history.steps[-1] = now
-            for point, place in zip(ids, found[0], strict=True):
-                self._history.observe(point, self.frame, place)
-        return now
+        return found
 
     def _start(self, frame: NDArray[np.uint8]) -> None:
         self._maps = self._runner.encode([frame])

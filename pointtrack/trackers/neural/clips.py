@@ -12,10 +12,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pointtrack.queries import Queries
+from pointtrack.networks.blocks.estimates import joined as together
+from pointtrack.queries import Queries, QueryLike
 from pointtrack.trackers.base import Paths, Progress, Ticker
+from pointtrack.trackers.neural.described import (
+    Descriptors,
+    FindingSession,
+    Looks,
+    chosen,
+    describe,
+)
 from pointtrack.trackers.neural.features import Maps, joined
-from pointtrack.trackers.neural.model import ClipModel, ClipRunner
+from pointtrack.trackers.neural.model import ClipModel, ClipRunner, DescribingRunner
+from pointtrack.trackers.session import Estimate, Flags
 from pointtrack.trackers.windowed import (
     ClipAnswer,
     WindowedClip,
@@ -23,7 +32,7 @@ from pointtrack.trackers.windowed import (
     WindowedTracker,
 )
 from pointtrack.trackers.windowed import joined as joined_paths
-from pointtrack.video import Video
+from pointtrack.video import Video, VideoLike
 from pointtrack.weights import ModelCard
 
 
@@ -57,8 +66,13 @@ class ClipTracker(WindowedTracker):
     ):
         super().__init__(card, self, window, overlap, live)
         least = min(window, overlap + 16)
-        self._runner = ClipRunner(model, device, memory, max(least, live))
+        self._runner = self._runner_of(model, device, memory, max(least, live))
         self._window = max(least, min(window, self._runner.shares.frames))
+
+    def _runner_of(
+        self, model: ClipModel, device: torch.device, memory: float, window: int
+    ) -> ClipRunner:
+        return ClipRunner(model, device, memory, window)
 
     def session(self, keep: bool = False) -> ClipSession:
         return ClipSession(self._runner, self._live, keep)
@@ -114,3 +128,85 @@ class ClipSession(WindowedSession):
         # Where features depend on the frames around, those of the newest frame are not settled.
         maps = self._runner.encode(held) if self._runner.model.reach else joined(held)
         return self._runner.track(maps, txy, self.size)
+
+
+class DescribingTracker(ClipTracker):
+    """Runs a `DescribingModel`: its sessions also take points by what they look like."""
+
+    _runner: DescribingRunner
+
+    def _runner_of(
+        self, model: ClipModel, device: torch.device, memory: float, window: int
+    ) -> ClipRunner:
+        return DescribingRunner(model, device, memory, window)
+
+    def session(self, keep: bool = False) -> DescribingSession:
+        return DescribingSession(self._runner, self.card.name, self._live, keep)
+
+    def describe(self, video: VideoLike, queries: QueryLike) -> Descriptors:
+        """What points look like, for `DescribingSession.add_described` on another video.
+
+        Parameters
+        ----------
+        video
+            Anything `open_video` takes.
+        queries
+            As of `track`. Of a point with several observations the first one counts.
+
+        Raises
+        ------
+        VideoError, QueryError
+            When the video cannot be read or a query does not lie in it.
+        """
+        return describe(self._runner.describe, self.card.name, video, queries)
+
+
+class DescribingSession(FindingSession, ClipSession):
+    """Points known by what they look like are looked for in the last few frames, every time.
+
+    Where a described point was asked for is nowhere: its row of the queries is NaN.
+    """
+
+    _runner: DescribingRunner
+
+    def __init__(self, runner: DescribingRunner, name: str, live: int, keep: bool):
+        ClipSession.__init__(self, runner, live, keep)
+        self._described = []
+        self._name = name
+        self._looks: list[Looks] = []  # of the described points, in the order of their rows
+
+    def _describes(self) -> tuple[str, int]:
+        return self._name, self._runner.model.sizes
+
+    def _meet(self, features: list[Looks]) -> Estimate:
+        assert self.size is not None
+        pairs = zip(self._looks, features, strict=True) if self._looks else None
+        self._looks = list(features) if pairs is None else [together(pair) for pair in pairs]
+        rows = np.full((len(features[0][0][0]), 3), np.nan, np.float32)
+        self._asked = np.concatenate([self._asked, rows])
+        found = self._runner.find(joined(list(self._frames)), features, self.size)
+        return found[0][:, -1], found[1][:, -1], found[2][:, -1]
+
+    def _keep(self, rows: Flags) -> None:
+        kept = rows[np.isnan(self._asked[:, 0])]
+        if kept.any():
+            left = torch.from_numpy(np.flatnonzero(kept))
+            self._looks = [chosen(looks, left) for looks in self._looks]
+        else:
+            self._looks = []
+        super()._keep(rows)
+
+    def _answer(self, txy: NDArray[np.float32]) -> ClipAnswer:
+        if not self._looks:
+            return super()._answer(txy)
+        assert self.size is not None
+        looked_for = np.isnan(txy[:, 0])
+        found = self._runner.find(joined(list(self._frames)), self._looks, self.size)
+        if looked_for.all():
+            return found
+        asked = super()._answer(txy[~looked_for])
+        order = np.argsort(np.argsort(looked_for, kind="stable"))  # those asked for come first
+        xy, visible, confidence = (
+            np.concatenate(pair)[order] for pair in zip(asked, found, strict=True)
+        )
+        return xy, visible, confidence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -39,10 +40,37 @@ def _decided(found: protocol.Scores, count: int, threshold: float, alone: bool) 
     return Answer(own.tracks[0], (deciding > threshold)[0], own.score[0])
 
 
+class _Support:
+    """Points that are tracked along with a user's, and help.
+
+    Parameters
+    ----------
+    size
+        Of the picture.
+    side
+        Points a side of a grid all over it.
+    local
+        Points a side of a grid around the one point that is then tracked at a time; 0: none.
+    grid
+        How grids are laid.
+    """
+
+    def __init__(self, size: Size, side: int, local: int, grid: Callable[..., Tensor]) -> None:
+        self._local, self._grid = local, grid
+        self._everywhere = grid(side, size) if side else torch.zeros(0, 2)
+
+    def around(self, queries: Tensor) -> Tensor:
+        """Positions ``(K, 2)`` for ``queries (N, 3)``, on the clip's first frame."""
+        everywhere = self._everywhere.to(queries)
+        if self._local == 0:
+            return everywhere
+        extent = (protocol.LOCAL_EXTENT, protocol.LOCAL_EXTENT)
+        near = [self._grid(self._local, extent, query.cpu()) for query in queries[:, 1:]]
+        return torch.cat([*(points.to(queries) for points in near), everywhere])
+
+
 class CoTracker3OfflineModel(ClipModel):
     """CoTracker3 over a whole clip."""
-
-    joint = True
 
     def __init__(
         self,
@@ -53,12 +81,14 @@ class CoTracker3OfflineModel(ClipModel):
         support: int,
         threshold: float,
         score: str,
+        local: int = 0,
     ):
         self.network, self.name = network, name
         self.convention = Convention(size, "centres")
         self._iterations, self._threshold = iterations, threshold
         self._alone = score == "visibility"
-        self._support = protocol.grid(support, size) if support else torch.zeros(0, 2)
+        self._support = _Support(size, support, local, protocol.grid)
+        self.joint = not local
 
     def need(self) -> Need:
         return _need(self.convention.size, 4)
@@ -67,7 +97,13 @@ class CoTracker3OfflineModel(ClipModel):
         return _encoded(self.network, frames)
 
     def track(self, maps: Maps, queries: Tensor) -> Answer:
-        asked = protocol.with_support(queries[None], self._support)
+        if self.joint or len(queries) == 1:
+            return self._track(maps, queries)
+        parts = [self._track(maps, query) for query in queries.split(1)]
+        return Answer(*(torch.cat(same) for same in zip(*parts, strict=True)))
+
+    def _track(self, maps: Maps, queries: Tensor) -> Answer:
+        asked = protocol.with_support(queries[None], self._support.around(queries))
         seen = [level[None] for level in maps]
         found = protocol.scores(self.network.track(seen, asked, self._iterations))
         return _decided(found, len(queries), self._threshold, self._alone)
@@ -98,14 +134,12 @@ class WindowModel(Model):
         """
 
     @abstractmethod
-    def support(self) -> Tensor:
-        """Positions ``(K, 2)`` to be tracked along, from the first frame on."""
+    def support(self, queries: Tensor) -> Tensor:
+        """Positions ``(K, 2)`` to be tracked along with queries, from the first frame on."""
 
 
 class CoTrackerModel(WindowModel):
     """CoTracker 1, 2 and 3 online."""
-
-    joint = True
 
     def __init__(
         self,
@@ -115,15 +149,17 @@ class CoTrackerModel(WindowModel):
         iterations: int,
         support: int,
         threshold: float,
+        local: int = 0,
     ):
         self.network, self.name = network, name
+        self.joint = not local
         first = isinstance(network, CoTracker1)
         self.convention = Convention(size, "scaled" if first else "centres")
         self.window, self.step = network.window, network.step
         self._stride = network.stride if isinstance(network, CoTracker) else 4
         self._iterations, self._threshold = iterations, threshold
         grid = protocol.grid_v1 if first else protocol.grid
-        self._support = grid(support, size) if support else torch.zeros(0, 2)
+        self._support = _Support(size, support, local, grid)
 
     def need(self) -> Need:
         return _need(self.convention.size, self._stride)
@@ -131,8 +167,8 @@ class CoTrackerModel(WindowModel):
     def encode(self, frames: Tensor) -> Maps:
         return _encoded(self.network, frames)
 
-    def support(self) -> Tensor:
-        return self._support
+    def support(self, queries: Tensor) -> Tensor:
+        return self._support.around(queries)
 
     def begin(self, queries: Tensor, start: int = 0) -> Any:
         return self.network.begin(queries[None])._replace(start=start)

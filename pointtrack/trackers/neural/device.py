@@ -26,6 +26,8 @@ _HEAVY = (
     "mixer",
     "updater",
     "motion",
+    "recurrent",
+    "spatial",
 )
 
 

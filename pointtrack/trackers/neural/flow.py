@@ -43,7 +43,7 @@ class RaftFlow:
         height, width = frame.shape[:2]
         padding = padding_to_eight(height, width)
         picture = torch.from_numpy(np.moveaxis(frame, -1, 0).copy()).to(self._device)
-        encoded = self._network.encode(padding.pad(picture[None].float()))
+        encoded = self._encode(padding.pad(picture[None].float()))
         return _Seen(
             encoded, padding, np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
         )
@@ -51,9 +51,15 @@ class RaftFlow:
     @torch.inference_mode()
     def between(self, left: _Seen, right: _Seen, like: Flow | None = None) -> ConsistentFlow:
         both = Encoded(*(torch.cat(pair) for pair in zip(left.encoded, right.encoded, strict=True)))
-        flow, _ = self._network.flow(both, both.pick(torch.tensor([1, 0])), self._iterations)
-        there, back = (_field(part, left.padding) for part in flow)
+        there, back = (_field(part, left.padding) for part in self._both_ways(both))
         return ConsistentFlow(there, back, left.grey, right.grey)
+
+    def _encode(self, frames: Tensor) -> Encoded:
+        return self._network.encode(frames)
+
+    def _both_ways(self, both: Encoded) -> Tensor:
+        """The flow between two frames ``(2, 2, H, W)``, there and back."""
+        return self._network.flow(both, both.pick(torch.tensor([1, 0])), self._iterations)[0]
 
 
 def _field(flow: Tensor, padding: Padding) -> NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ from pointtrack.networks.tapnet import REACH, TapNet
 from pointtrack.trackers.neural.budget import Need
 from pointtrack.trackers.neural.convention import Convention
 from pointtrack.trackers.neural.features import Maps
-from pointtrack.trackers.neural.model import Answer, ClipModel, area, floats
+from pointtrack.trackers.neural.model import Answer, ClipModel, DescribingModel, area, floats
 
 _MATCHED_AT = 256  # px a side, or what the picture has if that is less
 _LEAST = 150 << 20  # bytes of what a portion of points needs
@@ -50,13 +52,20 @@ def tapir_need(size: Size, levels: list[tuple[int, int]]) -> Need:
     return Need(floats(cells), floats(150 * largest), floats(40 * len(levels)), _LEAST)
 
 
-class TapirModel(ClipModel):
+class TapirModel(DescribingModel):
     """TAPIR and BootsTAPIR."""
 
-    def __init__(self, network: Tapir, name: str, size: Size, threshold: float) -> None:
+    def __init__(
+        self,
+        network: Tapir,
+        name: str,
+        size: Size,
+        threshold: float,
+        iterations: int = ITERATIONS,
+    ) -> None:
         self.network, self.name, self._threshold = network, name, threshold
         self.convention = _convention(size)
-        network.resolution = matching_size(size)
+        network.resolution, network.iterations = matching_size(size), iterations
         self._size = (size[1], size[0])  # height, width
         self._levels = network.levels(self._size)
 
@@ -67,17 +76,34 @@ class TapirModel(ClipModel):
         parts = [self.network.encode(frames[None], level) for level in self._levels]
         return [maps[0] for part in parts for maps in part]
 
+    @property
+    def sizes(self) -> int:
+        return len(self._levels)
+
+    def seen(self, maps: Maps) -> list[Features]:
+        """The frames' features, of each size."""
+        return [Features(maps[n][None], maps[n + 1][None]) for n in range(0, len(maps), 2)]
+
+    def describe(self, maps: Maps, queries: Tensor) -> list[Features]:
+        network = self.network
+        return [network.describe(part, queries[None], self._size) for part in self.seen(maps)]
+
+    def find(self, maps: Maps, points: list[Features]) -> Answer:
+        return self._follow(maps, points, None)
+
     def track(self, maps: Maps, queries: Tensor) -> Answer:
-        network, asked = self.network, queries[None]
+        return self._follow(maps, self.describe(maps, queries), queries[None])
+
+    def _follow(self, maps: Maps, points: list[Features], queries: Tensor | None) -> Answer:
+        network = self.network
         steps: list[Estimate] = []
-        for number in range(len(self._levels)):
-            seen = Features(maps[2 * number][None], maps[2 * number + 1][None])
-            points = network.describe(seen, asked, self._size)
+        for seen, looks in zip(self.seen(maps), points, strict=True):
             if not steps:
-                steps = [self._through(network.match(seen, points), asked)]
+                start = network.match(seen, looks)
+                steps = [start if queries is None else self._through(start, queries)]
             start = steps[0]._replace(tracks=steps[-1].tracks)
-            steps += network.refine(seen, points, start)[0]
-        ends = zip(*steps[ITERATIONS::ITERATIONS], strict=True)  # of each level
+            steps += network.refine(seen, looks, start)[0]
+        ends = zip(*steps[network.iterations :: network.iterations], strict=True)  # of each level
         answer = Estimate(*(torch.stack(values).mean(0) for values in ends))
         return certain(output(answer, [], network.resolution, self._size), self._threshold)
 
@@ -88,7 +114,7 @@ class TapirModel(ClipModel):
         )
 
 
-class LocoTrackModel(ClipModel):
+class LocoTrackModel(DescribingModel):
     """LocoTrack, both sizes. Matched at 256 x 256, refined at the picture's own size."""
 
     def __init__(self, network: LocoTrack, name: str, size: Size, threshold: float) -> None:
@@ -114,14 +140,34 @@ class LocoTrackModel(ClipModel):
             maps += [level[0] for level in self.network.encode(frames[None], self._first)[:2]]
         return maps
 
+    @property
+    def sizes(self) -> int:
+        return 2  # that at which points are matched, and that at which they are refined
+
+    def describe(self, maps: Maps, queries: Tensor) -> list[Any]:
+        seen, matched = self._seen(maps)
+        asked = queries[None]
+        templates = self.network.templates(matched, asked, self._size)
+        return [templates, self.network.describe(seen, asked, self._size)]
+
+    def find(self, maps: Maps, points: list[Any]) -> Answer:
+        seen, matched = self._seen(maps)
+        return self._refined(seen, points[1], self.network.find(matched, points[0]))
+
     def track(self, maps: Maps, queries: Tensor) -> Answer:
-        network, asked = self.network, queries[None]
+        seen, matched = self._seen(maps)
+        asked = queries[None]
+        start = self.network.match(matched, asked, self._size)
+        return self._refined(seen, self.network.describe(seen, asked, self._size), start)
+
+    def _seen(self, maps: Maps) -> tuple[LocoFeatures, list[Tensor]]:
+        """Maps to refine with, and to match with."""
         seen = LocoFeatures(*(level[None] for level in maps[:3]))
-        matched = [level[None] for level in maps[3:]] or list(seen)
-        start = network.match(matched, asked, self._size)
-        points = network.describe(seen, asked, self._size)
-        end = network.refine(seen, points, start)[-1]
-        return certain(output(end, [], network.resolution, self._size), self._threshold)
+        return seen, [level[None] for level in maps[3:]] or list(seen[:2])
+
+    def _refined(self, seen: LocoFeatures, points: LocoFeatures, start: Estimate) -> Answer:
+        end = self.network.refine(seen, points, start)[-1]
+        return certain(output(end, [], self.network.resolution, self._size), self._threshold)
 
 
 class TapNetModel(ClipModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointtrack.geometry import Size
+from pointtrack.networks.blocks.estimates import of_points
 from pointtrack.trackers.neural.budget import Need, Shares, budget_of, share_out
 from pointtrack.trackers.neural.convention import Convention
 from pointtrack.trackers.neural.features import Encode, FrameFeatures, Maps
@@ -80,6 +81,26 @@ class ClipModel(Model):
     @abstractmethod
     def track(self, maps: Maps, queries: Tensor) -> Answer:
         """Follow ``queries (N, 3)``, t, x, y, through encoded frames, before them too."""
+
+
+class DescribingModel(ClipModel):
+    """A network that knows points by what they look like, in any video."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> int:
+        """At how many sizes it describes points."""
+
+    @abstractmethod
+    def describe(self, maps: Maps, queries: Tensor) -> list[Any]:
+        """What ``queries (N, 3)`` of encoded frames look like, at each size.
+
+        Named tuples of ``(1, N, ...)``.
+        """
+
+    @abstractmethod
+    def find(self, maps: Maps, points: list[Any]) -> Answer:
+        """Follow described points through encoded frames, wherever they are from."""
 
 
 class Runner:
@@ -153,6 +174,29 @@ class ClipRunner(Runner):
         queries = self.queries(txy, size)
         groups = self.groups(len(queries), len(maps[0]))
         parts = [self.model.track(maps, part) for part in queries.tensor_split(groups)]
+        found = Answer(*(torch.cat(same) for same in zip(*parts, strict=True)))
+        return self.answer(found, size)
+
+
+class DescribingRunner(ClipRunner):
+    """For those of them that know points by what they look like."""
+
+    model: DescribingModel
+
+    @torch.inference_mode()
+    def describe(self, frame: NDArray[np.uint8], txy: NDArray[np.float32], size: Size) -> list[Any]:
+        """What points of one frame look like."""
+        return self.model.describe(self.encode([frame]), self.queries(txy, size))
+
+    @torch.inference_mode()
+    def find(self, maps: Maps, points: list[Any], size: Size) -> ClipAnswer:
+        """Follow described points through encoded frames."""
+        count = len(points[0][0][0])
+        step = -(-count // self.groups(count, len(maps[0])))
+        parts = [
+            self.model.find(maps, [of_points(looks, slice(n, n + step)) for looks in points])
+            for n in range(0, count, step)
+        ]
         found = Answer(*(torch.cat(same) for same in zip(*parts, strict=True)))
         return self.answer(found, size)
 

@@ -19,6 +19,7 @@ from pointtrack.trackers.base import Paths, Progress, Ticker, Tracker
 from pointtrack.trackers.neural.cotracker_models import WindowModel, appended, chosen
 from pointtrack.trackers.neural.features import FrameFeatures, Maps, joined
 from pointtrack.trackers.neural.model import Answer, Runner
+from pointtrack.trackers.neural.sweeps import plan_sweeps
 from pointtrack.trackers.session import Estimate, Flags, Points, Session
 from pointtrack.trackers.windowed import joined as joined_paths
 from pointtrack.video import Video
@@ -77,14 +78,7 @@ class StreamTracker(Tracker):
         self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
     ) -> Paths:
         t, frames = queries.t, len(video)
-        several = np.bincount(queries.point)[queries.point] > 1
-        needed = (several | (t > 0)) if both_ways else several
-        ahead = range(0 if self._warm_up else int(t.min()), frames)
-        back = range(0)
-        if needed.any():
-            until = 0 if both_ways else int(t[needed].min())
-            begin = frames - 1 if self._warm_up else int(t[needed].max())
-            back = range(begin, until - 1, -1)
+        ahead, back, needed = plan_sweeps(queries, frames, both_ways, self._warm_up)
         # Features are kept only where they are needed twice.
         features = self._runner.features(video, None if back else self._runner.model.window)
         tick = Ticker(progress, len(ahead) + len(back))
@@ -109,7 +103,8 @@ class StreamTracker(Tracker):
         model = self._runner.model
         away = np.abs(queries.t[rows] - order.start).astype(np.float32)  # frames from its start
         asked = np.column_stack([away, queries.xy[rows]])
-        count = self._runner.groups(len(rows), model.window)
+        # Points that have support of their own do not see each other.
+        count = self._runner.groups(len(rows), model.window) if model.joint else len(rows)
         groups = [
             self._group(rows[part], asked[part], video)
             for part in np.array_split(np.arange(len(rows)), count)
@@ -127,7 +122,7 @@ class StreamTracker(Tracker):
 
     def _group(self, rows: NDArray[np.int64], asked: NDArray[np.float32], video: Video) -> _Group:
         queries = self._runner.queries(asked, video.size)
-        support = self._runner.model.support().to(queries)
+        support = self._runner.model.support(queries)
         at_first = torch.cat([support.new_zeros(len(support), 1), support], dim=1)
         state = self._runner.begin(torch.cat([queries, at_first]))
         return _Group(rows, asked[:, 0], state)

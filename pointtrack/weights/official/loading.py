@@ -18,6 +18,8 @@ from pointtrack.weights.official.recipes import Recipe, Recipes
 # variant: the module below `pointtrack.weights.official` whose function `recipes(network,
 # variant)` says where our tensors come from.
 _MODULES: dict[str, str] = {
+    "alltracker": "alltracker",
+    "alltracker_tiny": "alltracker",
     "bootstapir": "tapir",
     "causal_bootstapir": "tapir",
     "causal_tapir": "tapir",
@@ -28,6 +30,17 @@ _MODULES: dict[str, str] = {
     "cotracker2_w16": "cotracker",
     "cotracker3_offline": "cotracker",
     "cotracker3_online": "cotracker",
+    "dinov2_vitb14": "dinov2",
+    "dinov2_vitb14_reg": "dinov2",
+    "dinov2_vitg14": "dinov2",
+    "dinov2_vitg14_reg": "dinov2",
+    "dinov2_vitl14": "dinov2",
+    "dinov2_vitl14_reg": "dinov2",
+    "dinov2_vits14": "dinov2",
+    "dinov2_vits14_reg": "dinov2",
+    "dot": "dot",
+    "dot_raft8": "dot",
+    "gmrw": "gmrw",
     "locotrack_base": "locotrack",
     "locotrack_small": "locotrack",
     "mft": "mft",
@@ -37,6 +50,11 @@ _MODULES: dict[str, str] = {
     "raft_small": "raft",
     "tapir": "tapir",
     "tapnet": "tapnet",
+    "tapnext": "tapnext",
+    "taptr": "taptr",
+    "taptrv2": "taptr",
+    "trackon2": "trackon",
+    "trackon2_dinov2": "trackon",
 }
 
 
@@ -63,33 +81,53 @@ def load_official(network: nn.Module, variant: str, tensors: Mapping[str, Any]) 
         When a tensor is missing, is not known, or has another shape; the message names it. The
         network is then unchanged.
     """
-    network.load_state_dict(_cooked(network, variant, tensors), strict=True)
+    recipes = _recipes(network, variant, tensors)
+    if _leaves_out(recipes, tensors):
+        raise WeightsError(f"the weights are {variant}'s, but {recipes.where}")
+    network.load_state_dict(_cooked(network, variant, recipes, tensors), strict=True)
     return network
 
 
 def fits(network: nn.Module, variant: str, tensors: Mapping[str, Any]) -> bool:
-    """Whether `load_official` would take these tensors; nothing is loaded or computed.
+    """Whether these are a variant's tensors; nothing is loaded or computed.
 
-    ``network`` may lie on PyTorch's device ``"meta"``, where it takes no time to make.
+    A part that is published elsewhere may be missing. ``network`` may lie on PyTorch's device
+    ``"meta"``, where it takes no time to make.
     """
     try:
         empty = {name: torch.empty(value.shape, device="meta") for name, value in tensors.items()}
-        _cooked(network, variant, empty)
+        recipes = _recipes(network, variant, empty)
+        left_out = _leaves_out(recipes, empty)
+        _cooked(network, variant, recipes.without() if left_out else recipes, empty)
     except WeightsError:
         return False
     return True
 
 
-def _cooked(network: nn.Module, variant: str, tensors: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Our state dict, from tensors under their official names."""
+def _recipes(network: nn.Module, variant: str, tensors: Mapping[str, Any]) -> Recipes:
     if variant not in _MODULES:
         raise PointtrackError(f"there are no official weights known for {variant!r}")
     module = import_module(f"pointtrack.weights.official.{_MODULES[variant]}")
-    recipes: Recipes = _kind_of_recipes(module, tensors)(network, variant)
+    return _kind_of_recipes(module, tensors)(network, variant)
+
+
+def _leaves_out(recipes: Recipes, tensors: Mapping[str, Any]) -> bool:
+    """Whether nothing but the part from elsewhere is missing, and all of that."""
+    if not recipes.elsewhere or any(name.startswith(recipes.elsewhere) for name in tensors):
+        return False
+    rest = recipes.without().tensors.values()
+    return all(name in tensors for recipe in rest for name in recipe.names)
+
+
+def _cooked(
+    network: nn.Module, variant: str, recipes: Recipes, tensors: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Our state dict, from tensors under their official names."""
     _refuse_unknown(variant, recipes, tensors)
+    places = network.state_dict()
     return {
-        ours: _cook(variant, recipes.tensors[ours], tensors, place)
-        for ours, place in network.state_dict().items()
+        ours: _cook(variant, recipe, tensors, places[ours])
+        for ours, recipe in recipes.tensors.items()
     }
 
 

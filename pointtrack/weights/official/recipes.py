@@ -37,10 +37,26 @@ class Recipes:
     ignored
         Patterns (regular expressions, matched whole) of official names that may be there and
         are not needed: what a network computes itself, or what nothing reads.
+    elsewhere
+        What all official names of a part begin with that others made and publish: a checkpoint
+        may leave it out as a whole. Empty: there is none.
+    where
+        Where that part is to be had, for the error.
     """
 
     tensors: Mapping[str, Recipe]
     ignored: Sequence[str] = ()
+    elsewhere: str = ""
+    where: str = ""
+
+    def without(self) -> Recipes:
+        """All but the part from elsewhere."""
+        tensors = {
+            ours: recipe
+            for ours, recipe in self.tensors.items()
+            if not recipe.names[0].startswith(self.elsewhere)
+        }
+        return Recipes(tensors, self.ignored)
 
 
 def renamed(network: nn.Module, rules: Sequence[tuple[str, Any]] = ()) -> dict[str, Recipe]:

@@ -19,20 +19,22 @@ _PAPER = "Karaev et al., CoTracker: It is Better to Track Together, ECCV 2024 (a
 _JOINT = PublishedProtocol(
     "cotracker",
     options={"support": 5, "threshold": 0.6, "score": "both"},
+    alone={"local": 8},
     note="all points together with a grid of 5 by 5; the paper's tables ask for single points "
-    "(--single)",
+    "with a grid of 8 by 8 around each (--single)",
 )
 _NO_SUPPORT = PublishedProtocol(
-    "cotracker", options={"support": 0}, note="all points together, without a grid"
+    "cotracker", options={"support": 0, "warm_up": True}, note="all points together, without a grid"
 )
 _SECOND_PROTOCOL = PublishedProtocol(
     "cotracker",
-    options={"support": 5},
+    options={"support": 5, "warm_up": True},
+    alone={"local": 8},
     note="all points together with a grid of 5 by 5; the paper's tables ask for single points "
-    "(--single)",
+    "with a grid of 8 by 8 around each (--single)",
 )
 _FIRST_PROTOCOL = PublishedProtocol(
-    "cotracker", single=True, options={"support": 6}, note="the paper adds a local grid as well"
+    "cotracker", single=True, options={"support": 6}, alone={"local": 6}
 )
 
 

@@ -1,0 +1,1 @@
+"""Networks that ``pointtrack export`` wrote, as trackers."""

@@ -1,0 +1,61 @@
+"""The exported compact network as a tracker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pointtrack.trackers.base import Tracker
+from pointtrack.trackers.compact_session import CompactSession, Found
+from pointtrack.trackers.onnx.file import OnnxFile
+from pointtrack.trackers.session import Flags
+
+_ANSWER = len(Found._fields)
+
+
+class OnnxFollower:
+    """Parts ``encode``, ``begin`` and ``step``; as `Follower`, whose state is a list here."""
+
+    def __init__(self, file: OnnxFile) -> None:
+        self._file = file
+
+    def encode(self, frame: NDArray[np.uint8]) -> list[Tensor]:
+        """Features of a frame at its working size."""
+        picture = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
+        return self._file.run("encode", picture)
+
+    def begin(self, features: list[Tensor], xy: NDArray[np.floating[Any]]) -> list[Tensor]:
+        """Take up points at working pixels ``(K, 2)``."""
+        places = torch.from_numpy(np.asarray(xy, np.float32))
+        return self._file.run("begin", *features, places)
+
+    def step(self, state: list[Tensor], features: list[Tensor]) -> tuple[list[Tensor], Found]:
+        """Follow points onto the frame of these features."""
+        found = self._file.run("step", *features, *state)
+        return found[_ANSWER:], Found(*(value.numpy() for value in found[:_ANSWER]))
+
+    def keep(self, state: list[Tensor], rows: Flags) -> list[Tensor]:
+        """The state of some points."""
+        return [value[torch.from_numpy(rows)] for value in state]
+
+    def append(self, state: list[Tensor] | None, fresh: list[Tensor]) -> list[Tensor]:
+        """The states of two groups of points together."""
+        if state is None:
+            return fresh
+        return [torch.cat(pair) for pair in zip(state, fresh, strict=True)]
+
+
+class OnnxCompactTracker(Tracker):
+    """As `CompactTracker`."""
+
+    def __init__(self, file: OnnxFile, working: int, threshold: float) -> None:
+        self.card = file.card
+        self._follower: Any = OnnxFollower(file)
+        self._working, self._threshold = working, threshold
+
+    def session(self, keep: bool = False) -> CompactSession:
+        return CompactSession(self._follower, self._working, self._threshold, keep)

@@ -1,0 +1,64 @@
+"""One exported model of every kind beside PyTorch; small ones with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import pointtrack as pt
+from pointtrack.export import export_onnx
+from pointtrack.export.checking import agreement, moving_picture, scattered
+from pointtrack.networks import locotrack, tapnext
+
+for library in ("onnx", "onnxruntime", "onnxscript"):
+    pytest.importorskip(library)
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*random weights")]
+
+SIZE = (64, 48)
+KINDS: dict[str, dict[str, Any]] = {
+    "cotracker3_online": {"resolution": (32, 32), "iterations": 1},
+    "locotrack_small": {"resolution": (32, 32)},
+    "raft_small": {"iterations": 1},
+    "tapnext": {"resolution": (32, 32)},
+    "compact": {"working": 64, "iterations": 1},
+}
+
+
+@pytest.fixture(params=list(KINDS), scope="module")
+def trackers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    torch.set_num_threads(1)
+    name, options = request.param, KINDS[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locotrack, "ITERATIONS", 1)
+        patch.setattr(tapnext, "tapnext", lambda: tapnext.TapNext(width=24, depth=2, heads=2))
+        path: Path = tmp_path_factory.mktemp("exported") / f"{name}.onnx"
+        assert export_onnx(name, path, "random", **options) is not None
+        yield pt.load(name, "random", device="cpu", **options), pt.load(path)
+
+
+@pytest.mark.parametrize("points", [1, 7, 64])
+def test_any_number_of_points_tracks_as_in_pytorch(trackers: Any, points: int) -> None:
+    clip, queries = moving_picture(24, SIZE), scattered(points, 8, SIZE)
+    found = agreement(*(tracker.track(clip, queries) for tracker in trackers))
+    assert found.pixels <= 1e-3
+    assert found.confidence <= 1e-3
+
+
+def test_points_come_and_go_in_a_session(trackers: Any) -> None:
+    clip, queries = moving_picture(5, SIZE), scattered(5, 1, SIZE)[:, 1:]
+    answers = []
+    for tracker in trackers:
+        session = tracker.session()
+        ids = session.add(queries[:3])
+        for t, frame in enumerate(clip):
+            if t == 2:
+                session.add(queries[3:])
+                session.remove(ids[0])
+            now = session.step(frame)
+        answers.append(now)
+    assert answers[0].ids.tolist() == answers[1].ids.tolist() == [1, 2, 3, 4]
+    assert abs(answers[0].xy - answers[1].xy).max() <= 1e-3
