@@ -250,10 +250,16 @@ def timed(
 
 @torch.inference_mode()
 def peak(
-    variant: str, who: str, work: Work, checkout: Path | None, iterations: int | None
+    variant: str,
+    who: str,
+    work: Work,
+    checkout: Path | None,
+    iterations: int | None,
+    first: int | None,
 ) -> dict[str, float]:
     """Most memory that one of the two has resident, in MiB."""
     video, queries = inputs(work)
+    video = video[:, :first]  # a view: the rest stays resident
     if who == "ours":
         OURS[variant](filled(variant, None), video, queries, iterations)
     else:
@@ -275,6 +281,7 @@ def measure(given: argparse.Namespace) -> None:
             if "memory" in given.what:
                 least = 1 if name == "large" and given.iterations is None else given.iterations
                 chosen = ["--iterations", least or 0]
+                chosen += ["--first", given.first] if given.first else []
                 for who in ("ours", "reference") if checkout else ("ours",):
                     entry |= in_fresh_process("networks.py", "--peak", variant, who, *more, *chosen)
             record(variant, name, entry)
@@ -325,6 +332,12 @@ def main() -> None:
     parser.add_argument("--what", default="time,memory")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--iterations", type=int, help="of the refinement; default: as published")
+    parser.add_argument(
+        "--first",
+        type=int,
+        help="measure memory on a work's first frames only, the others being held: for networks "
+        "that go frame by frame and soon hold all they ever will",
+    )
     parser.add_argument("--table", action="store_true", help="print what has been measured so far")
     parser.add_argument("--time", metavar="NETWORK", help="for internal use")
     parser.add_argument("--peak", nargs=2, metavar=("NETWORK", "WHO"), help="for internal use")
@@ -338,7 +351,7 @@ def main() -> None:
         work = WORKS[given.work]
         print(json.dumps(timed(given.time, work, given.checkout, given.rounds, steps)))
     elif given.peak:
-        print(json.dumps(peak(*given.peak, WORKS[given.work], given.checkout, steps)))
+        print(json.dumps(peak(*given.peak, WORKS[given.work], given.checkout, steps, given.first)))
     elif given.table:
         print_table()
     else:

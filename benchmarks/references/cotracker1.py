@@ -6,10 +6,13 @@ It takes two layers from timm, which drags torchvision in: these are the same la
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,12 +29,26 @@ def load(variant: str, checkout: Path) -> Reference:
     sys.modules[layers.__name__] = layers
     builder = import_from(checkout, "cotracker.models.build_cotracker")
     network = builder.build_cotracker_stride_4_wind_8().eval()
+    # Random updates of many pixels would multiply what rounding does with every iteration.
+    network.updateformer.flow_head.weight.data *= 0.05
 
     def run(video: Tensor, queries: Tensor, iterations: int | None) -> dict[str, Tensor]:
-        tracks, _, visibility, _ = network(video, queries, iters=iterations or ITERATIONS)
+        with _stable_sorting():
+            tracks, _, visibility, _ = network(video, queries, iters=iterations or ITERATIONS)
         return {"tracks": tracks[0].transpose(0, 1), "visibility": visibility[0].T}
 
     return Reference(network, run)
+
+
+@contextmanager
+def _stable_sorting() -> Iterator[None]:
+    """The order of points of one frame is part of the input, and is otherwise a matter of luck."""
+    known = torch.sort
+    torch.sort = partial(known, stable=True)
+    try:
+        yield
+    finally:
+        torch.sort = known
 
 
 class Attention(nn.Module):

@@ -18,6 +18,8 @@ WINDOW = 8
 
 def load(variant: str, checkout: Path) -> Reference:
     network = import_from(checkout, "nets.pips").Pips(S=WINDOW, stride=4).eval()
+    # Random updates of many pixels would multiply what rounding does with every iteration.
+    network.delta_block.to_delta[-1].weight.data *= 0.05
 
     def run(video: Tensor, queries: Tensor, iterations: int | None) -> dict[str, Tensor]:
         found = []

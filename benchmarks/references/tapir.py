@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from references import Reference, import_from
 
@@ -18,6 +19,7 @@ NAMES = ("tracks", "occlusion", "expected_dist")
 
 def load(variant: str, checkout: Path) -> Reference:
     made = import_from(checkout, "tapnet.torch.tapir_model")
+    made.utils.map_coordinates_2d = _sampled
     more = variant.endswith("bootstapir")
     network = made.TAPIR(
         pyramid_level=0 if variant == "tapir" else 1,
@@ -34,6 +36,19 @@ def load(variant: str, checkout: Path) -> Reference:
         return follow(network, frames, torch.stack([t, y + 0.5, x + 0.5], dim=-1))
 
     return Reference(network, run)
+
+
+def _sampled(maps: Tensor, yx: Tensor) -> Tensor:
+    """Read ``(B, T, h, w, C)`` at ``(B, N, T, S, 2)``: ``(B, N, T, S, C)``.
+
+    In place of the port's own, which takes the height for the width too: it is right for squares
+    only, and otherwise not what the weights were trained with. The work is the same.
+    """
+    batch, frames, height, width, _ = maps.shape
+    there = yx.transpose(1, 2).flatten(0, 1).flip(-1) / yx.new_tensor([width, height]) * 2 - 1
+    pictures = maps.flatten(0, 1).permute(0, 3, 1, 2)
+    read = F.grid_sample(pictures, there, padding_mode="zeros", align_corners=False)
+    return read.permute(0, 2, 3, 1).unflatten(0, (batch, frames)).transpose(1, 2)
 
 
 def _clip(network: Any, frames: Tensor, queries: Tensor) -> dict[str, Tensor]:

@@ -42,7 +42,7 @@ def export(
     Examples:
 
     - `pointtrack export causal_tapir tapir.onnx --weights causal_tapir_checkpoint.pt`
-    - `pointtrack export locotrack_base loco.onnx --weights official --option resolution=(384,256)`
+    - `pointtrack export locotrack_base loco.onnx --weights official`
     - `pointtrack track clip.mp4 --model tapir.onnx`
     """
     from pointtrack.export import export_onnx

@@ -256,7 +256,8 @@ class CompactNetwork(nn.Module):
 
     def _pulls(self, near: Tensor, trust: Tensor) -> Tensor:
         """Where the neighbourhoods look most alike, as far as each is trusted; ``(P, 2)`` px."""
-        reach = torch.arange(-self.config.radius, self.config.radius + 1.0, device=near.device)
+        radius = self.config.radius
+        reach = torch.arange(-radius, radius + 1, dtype=torch.float32, device=near.device)
         offsets = torch.stack(torch.meshgrid(reach, reach, indexing="xy"), -1).flatten(0, 1)
         strides = near.new_tensor(STRIDES)[:, None, None]
         chances = near.softmax(dim=-1)  # P L 2 49

@@ -36,7 +36,7 @@ TRAINED_MEMORY = 24  # frames that points remembered while the network was train
 MEMORY = 72  # and remember now
 CANDIDATES = 16  # cells that are looked at again
 PORTION = 64  # points that are compared with all cells together
-REMEMBERED = 1 << 13  # tokens of memories that are worked on together
+REMEMBERED = 1 << 11  # tokens of memories that are worked on together: they stay in the cache
 VISIBLE = 0.8  # probability from which on a point counts as visible
 
 

@@ -190,9 +190,11 @@ class WindowedSession(Session):
         return now, visible[:, -1].astype(bool), confidence[:, -1].astype(np.float32)
 
 
-def joined(ahead: Paths, back: Paths, queries: Queries, both_ways: bool) -> Paths:
-    """Tracks of points, from those of observations followed forwards and backwards."""
-    result = blend(_latest(ahead, queries, 1), _latest(back, queries, -1), queries)
+def joined(ahead: Paths, back: Paths | None, queries: Queries, both_ways: bool) -> Paths:
+    """Tracks of points, from those of observations followed forwards and, if need be, backwards."""
+    result = _latest(ahead, queries, 1)
+    if back is not None:
+        result = blend(result, _latest(back, queries, -1), queries)
     if not both_ways:
         before = np.arange(result.xy.shape[1]) < queries.t[queries.first()][:, None]
         result.xy[before], result.visible[before] = np.nan, False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 import pointtrack as pt
 from pointtrack.cli.program import run
 from pointtrack.errors import PointtrackError, WeightsError
+from pointtrack.export import checking, export_onnx, writing
 from pointtrack.export.checking import agreement, moving_picture, scattered
 from pointtrack.networks import tapir
 from pointtrack.networks.blocks.mixer import Mixer
@@ -44,8 +45,6 @@ def small_networks() -> Any:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    from pointtrack.export import export_onnx
-
     path = tmp_path_factory.mktemp("exported") / "tapir.onnx"
     found = export_onnx("causal_tapir", path, "random", **OPTIONS)
     assert found is not None
@@ -114,15 +113,28 @@ def test_options_that_are_fixed_in_the_file_are_refused(written: Path) -> None:
 
 
 def test_a_disagreement_is_an_error_and_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    written: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    checking = importlib.import_module("pointtrack.export.checking")
+    def stored(_: object) -> Any:
+        model = onnx.load(written)
+        del model.metadata_props[:]
+        return model
+
+    monkeypatch.setattr(writing, "_graph", lambda *_: None)  # which takes seconds
+    monkeypatch.setattr(writing, "joined", stored)
     monkeypatch.setattr(checking, "TOLERANCE", -1.0)
     path = tmp_path / "tapir.onnx"
     path.write_bytes(b"old")
-    options = ["--option", "resolution=(32,32)", "--option", "iterations=1"]
-    status = run(["export", "causal_tapir", str(path), "--weights", "random", *options])
-    assert status == 2
+    options = ["--option", "resolution=(32,32)", "--option", "iterations=2"]
+    words = ["export", "causal_tapir", str(path), "--weights", "random", *options]
+    assert run(words) == 2
     assert "does not track as PyTorch does" in capsys.readouterr().err
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.setattr(checking, "TOLERANCE", 1e-3)
+    assert run([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bytes"] == path.stat().st_size
+    assert pt.load(path).card.name == "causal_tapir"

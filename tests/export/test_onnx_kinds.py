@@ -24,7 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "locotrack_small": {"resolution": (32, 32)},
     "raft_small": {"iterations": 1},
     "tapnext": {"resolution": (32, 32)},
-    "compact": {"working": 64, "iterations": 1},
+    "compact": {"working": 160, "iterations": 1},
 }
 
 

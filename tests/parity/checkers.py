@@ -20,8 +20,8 @@ from raft_checks import RAFT_CHECKERS
 from space_checks import SPACE_CHECKERS
 from tapir_checks import TAPIR_CHECKERS
 from tapnet_checks import TAPNET_CHECKERS
-from taptr_checks import TAPTR_CHECKERS
 from tapnext_checks import TAPNEXT_CHECKERS
+from taptr_checks import TAPTR_CHECKERS
 from trackon_checks import TRACKON_CHECKERS
 
 CHECKERS: dict[str, Callable[[Case], None]] = {

@@ -18,8 +18,10 @@ def by_rows(layers: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Send tokens ``(..., C)`` through layers that see each by itself; a few at a time."""
     if torch.is_grad_enabled() or x.is_cuda or torch.compiler.is_compiling():
         return layers(x)
-    parts = [layers(part) for part in x.flatten(0, -2).split(ROWS)]
-    return torch.cat(parts).unflatten(0, x.shape[:-1])
+    parts = x.flatten(0, -2).split(ROWS)
+    if len(parts) == 1:
+        return layers(x)
+    return torch.cat([layers(part) for part in parts]).unflatten(0, x.shape[:-1])
 
 
 class FeedForward(nn.Module):

@@ -84,5 +84,7 @@ def of_points(values: Named, part: slice, dim: int = 1) -> Named:
 
 def joined(parts: Sequence[Named], dim: int = 1) -> Named:
     """The same of all points, from portions of them."""
+    if len(parts) == 1:
+        return parts[0]
     make: Callable[..., Named] = type(parts[0])
     return make(*(torch.cat(same, dim) for same in zip(*parts, strict=True)))

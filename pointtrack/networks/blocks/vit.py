@@ -89,13 +89,13 @@ def resized_positions(
     side = math.isqrt(len(table))
     if size == (side, side):
         return table
-    grid = table.float().T.reshape(1, -1, side, side)
+    grid = table.float().view(1, side, side, -1).permute(0, 3, 1, 2)
     if offset:
         scale = [(n + offset) / side for n in size]
         made = F.interpolate(grid, scale_factor=scale, mode="bicubic", antialias=smooth)
     else:
         made = F.interpolate(grid, size, mode="bicubic", antialias=smooth)
-    return made.flatten(2)[0].T.to(table.dtype)
+    return made[0].permute(1, 2, 0).flatten(0, 1).to(table.dtype)
 
 
 def patch_grid(size: tuple[int, int], patch: int, stride: int) -> tuple[int, int]:

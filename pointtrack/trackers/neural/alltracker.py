@@ -28,8 +28,8 @@ from pointtrack.trackers.neural.budget import Need
 from pointtrack.trackers.neural.convention import Convention
 from pointtrack.trackers.neural.features import FrameFeatures, Maps
 from pointtrack.trackers.neural.model import Answer, Model, Runner, area, floats
-from pointtrack.trackers.session import Flags, Points, Session
 from pointtrack.trackers.session import Estimate as Now
+from pointtrack.trackers.session import Flags, Points, Session
 from pointtrack.trackers.windowed import joined
 from pointtrack.video import Video
 from pointtrack.weights import ModelCard

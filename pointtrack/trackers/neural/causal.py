@@ -166,11 +166,13 @@ class CausalTracker(Tracker):
         features = self._runner.features(video, None if twice else 1)
         parts = np.array_split(np.arange(len(t)), -(-len(t) // self._runner.shares.points_frames))
         tick = Ticker(progress, len(parts) * (len(ahead) + len(back)))
-        paths = [Paths.empty(len(t), frames) for _ in range(2)]
+        there = Paths.empty(len(t), frames)
+        before = Paths.empty(len(t), frames) if back else None
         for part in parts:
-            self._sweep(features, video, ahead, queries, part, paths[0], tick)
-            self._sweep(features, video, back, queries, part[needed[part]], paths[1], tick)
-        return joined_paths(paths[0], paths[1], queries, both_ways)
+            self._sweep(features, video, ahead, queries, part, there, tick)
+            if before is not None:
+                self._sweep(features, video, back, queries, part[needed[part]], before, tick)
+        return joined_paths(there, before, queries, both_ways)
 
     def _sweep(
         self,

@@ -83,11 +83,13 @@ class StreamTracker(Tracker):
         features = self._runner.features(video, None if back else self._runner.model.window)
         tick = Ticker(progress, len(ahead) + len(back))
         rows = np.arange(len(t))
-        paths = [Paths.empty(len(t), frames) for _ in range(2)]
-        self._sweep(features, video, ahead, queries, rows, paths[0], tick)
+        there = Paths.empty(len(t), frames)
+        self._sweep(features, video, ahead, queries, rows, there, tick)
+        before = None
         if back:
-            self._sweep(features, video, back, queries, rows[needed], paths[1], tick)
-        return joined_paths(paths[0], paths[1], queries, both_ways)
+            before = Paths.empty(len(t), frames)
+            self._sweep(features, video, back, queries, rows[needed], before, tick)
+        return joined_paths(there, before, queries, both_ways)
 
     def _sweep(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pointtrack.weights.cards import ModelCard, OfficialFile, PublishedProtocol
 
-_BY_HAND = "it from the folder that github.com/ayshrv/gmrw links to"
+_BY_HAND = "the file from the folder that github.com/ayshrv/gmrw links to"
 
 GMRW = (
     ModelCard(
