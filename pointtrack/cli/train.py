@@ -35,7 +35,7 @@ def train(
     Examples:
 
     - `pointtrack train configs/compact-gpu-1.toml --out runs/compact`
-    - `torchrun --nproc-per-node 4 -m pointtrack train configs/compact-gpu-1.toml --out runs/compact`
+    - `torchrun --nproc-per-node 4 -m pointtrack train configs/compact-gpu-1.toml --out runs/big`
     """
     from pointtrack.training.run_config import read_config
     from pointtrack.training.supervised import train as run

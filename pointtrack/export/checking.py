@@ -70,7 +70,9 @@ def moving_picture(frames: int, size: tuple[int, int], seed: int = 0) -> NDArray
     reach = 2 * frames
     noise = np.random.default_rng(seed).uniform(0, 255, (height + reach, width + reach, 3))
     picture = cv2.GaussianBlur(noise, (0, 0), 2)
-    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    picture = cv2.normalize(picture, np.empty_like(picture), 0, 255, cv2.NORM_MINMAX).astype(
+        np.uint8
+    )
     parts = [picture[t : t + height, 2 * t : 2 * t + width] for t in range(frames)]
     return np.ascontiguousarray(np.stack(parts))
 

@@ -113,7 +113,9 @@ def joined(models: Sequence[Any]) -> Any:
     graphs = [model.graph for model in models]
     made = {value.name for graph in graphs for value in graph.output}
     taken = {value.name for graph in graphs for value in graph.input}
-    inputs, outputs, between = {}, {}, {}
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    between: dict[str, Any] = {}
     for graph in graphs:
         for value in graph.input:
             if value.name not in made:

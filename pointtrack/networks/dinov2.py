@@ -74,7 +74,7 @@ class Dinov2(nn.Module):
             x = block(x)
         normed = self.norm(x)
         beside = self.beside
-        grid = patch_grid(frames.shape[2:], PATCH, stride)
+        grid = patch_grid((frames.shape[2], frames.shape[3]), PATCH, stride)
         patches = normed[:, beside:].unflatten(1, grid)
         return Tokens(normed[:, 0], normed[:, 1:beside], patches, x)
 
@@ -99,7 +99,7 @@ class Dinov2(nn.Module):
         wanted = [number % len(self.blocks) for number in blocks]
         if wanted != sorted(set(wanted)):
             raise ValueError(f"blocks must be ascending, found {list(blocks)}")
-        grid = patch_grid(frames.shape[2:], PATCH, stride)
+        grid = patch_grid((frames.shape[2], frames.shape[3]), PATCH, stride)
         x, maps = self.embed(frames, stride), []
         for number in range(wanted[-1] + 1 if wanted else 0):
             x = self.blocks[number](x)

@@ -258,7 +258,7 @@ class LocoTrack(nn.Module):
         """
         parts = [
             self._refine(maps, of_points(points, part), of_points(start, part))
-            for part in portions(*start.tracks.shape[1:3], PORTION)
+            for part in portions(start.tracks.shape[1], start.tracks.shape[2], PORTION)
         ]
         return [joined(same) for same in zip(*parts, strict=True)]
 

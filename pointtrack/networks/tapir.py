@@ -211,7 +211,7 @@ class Tapir(nn.Module):
         grids = [grid.flatten(0, 1) for grid in maps]
         grids += pyramid(grids[1], 1 + self.pooled)[1:]  # F h w C
         parts = []
-        for part in portions(*start.tracks.shape[1:3], PORTION):
+        for part in portions(start.tracks.shape[1], start.tracks.shape[2], PORTION):
             given = None if states is None else [of_points(state, part, 2) for state in states]
             parts.append(
                 self._refine(grids, of_points(points, part), of_points(start, part), given)

@@ -210,8 +210,8 @@ class Comparison(nn.Module):
     def templates(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """To compare with maps, ``(B, T, N, 4, C)``, and what to add to it ``(B, T, N, 4)``."""
         points = self.points(content) / math.sqrt(WIDTH)
-        weight = torch.cat([level.weight for level in self.maps], dim=1)  # C 4*C
-        offset = torch.stack([level.bias for level in self.maps])  # 4 C
+        weight = torch.cat([level.weight for level in self.maps], dim=1)  # type: ignore[misc]  # C 4*C
+        offset = torch.stack([level.bias for level in self.maps])  # type: ignore[misc]  # 4 C
         return (points @ weight).unflatten(-1, (LEVELS, WIDTH)), points @ offset.T
 
     def forward(self, templates: tuple[Tensor, Tensor], centre: Tensor, frames: Frames) -> Tensor:
@@ -269,7 +269,7 @@ class FirstDecoder(Decoder):
             near = self.comparison(templates, box[..., :2], frames)
             x = self.updated(x, points.content)
             x = layer(x, where, box, near, frames, masks)
-            boxes = logit(box) + points.moves[..., None] * layer.box(x)
+            boxes = logit(box) + points.moves[..., None] * layer.box(x)  # type: ignore[operator]
         return Decoded(x, boxes, self.classes(x))
 
 
@@ -380,5 +380,5 @@ class SecondDecoder(Decoder):
             x, moved = layer(x, self.where(box_waves(box)), box, moves, frames, masks)
             shift = moves * (moved - box)[..., :2]
             told = self.moved(torch.cat([x, box_waves(shift)], dim=-1))
-            boxes = logit(moved) + moves * layer.box(told)
+            boxes = logit(moved) + moves * layer.box(told)  # type: ignore[operator]
         return Decoded(told, boxes, self.classes(told))

@@ -176,7 +176,7 @@ def _one_clip(tracker: Tracker, clip: Exact, working: int) -> Observations:
             xy[at, t], stated[at, t] = now.xy, now.confidence
             radius[at, t] = session.radius  # type: ignore[attr-defined]
     followed = np.isin(np.arange(len(xy)), list(ids.values()))
-    after = (np.arange(xy.shape[1]) > begins[:, None]) & clip.valid & followed[:, None]
+    after = (np.arange(xy.shape[1]) > begins[:, None]) & clip.valid & followed[:, None]  # type: ignore[misc]
     error = np.linalg.norm(np.nan_to_num(xy) - np.nan_to_num(clip.xy), axis=2)
     width, height = clip.video.size
     right = clip.visible & (error * 256 / width < NEAR)

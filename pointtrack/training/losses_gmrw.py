@@ -24,7 +24,7 @@ TINY = 1e-7
 class Target(NamedTuple):
     """Where the walks of a picture's cells must end; B pictures, h w cells."""
 
-    index: Tensor  # B hw, number of the cell
+    index: Tensor  # type: ignore[assignment]  # B hw, number of the cell
     known: Tensor  # B hw bool, whether the way back has it in its crop
 
 

@@ -64,7 +64,7 @@ class GridPainter:
         xy, visible = self._dense.at(t)
         self._ink.clear()
         for (line, _, _), rgb in zip(self._lines, self._rgb, strict=True):
-            self._line(xy[line], visible[line], rgb)
+            self._line(xy[line], visible[line], rgb)  # type: ignore[index]
         return self._ink.over(picture)
 
     def _line(self, xy: Positions, seen: Flags, rgb: NDArray[np.uint8]) -> None:
@@ -165,7 +165,7 @@ class PatchPainter:
         places = cv2.resize(np.nan_to_num(xy), fine, interpolation=cv2.INTER_LINEAR)
         # Between a pixel that is seen and one that is not lies nothing.
         there = cv2.resize(seen.astype(np.float32), fine, interpolation=cv2.INTER_LINEAR) > 0.99
-        return self._splat(frame, places.reshape(-1, 2), there.ravel())
+        return self._splat(frame, places.reshape(-1, 2).astype(np.float32), there.ravel())
 
     def _splat(self, frame: Frame, places: Positions, there: Flags) -> Frame:
         """Every piece of paint goes onto the four pixels around it."""

@@ -43,7 +43,7 @@ class Corners(NamedTuple):
         Its share, which is 0 outside the picture.
     """
 
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]
     weight: Tensor
 
     def flat(self) -> Corners:

@@ -46,8 +46,8 @@ class OpenCvFlow:
         self._flow = DisFlow("medium")
 
     def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Tensor:
-        pair = [self._flow.prepare(frame) for frame in (first, second)]
-        return torch.from_numpy(self._flow.between(*pair).forward).permute(2, 0, 1)
+        before, after = (self._flow.prepare(frame) for frame in (first, second))
+        return torch.from_numpy(self._flow.between(before, after).forward).permute(2, 0, 1)
 
 
 class Sampler:

@@ -39,7 +39,7 @@ class Source(NamedTuple):
 
     encoded: Encoded
     points: Tensor  # S 3, normalised x and y, and whether they are seen
-    index: Tensor | None  # of the nearest of those that are seen; None when there is none
+    index: Tensor | None  # type: ignore[assignment]  # of the nearest of those that are seen; None when there is none
 
 
 class Refiner:

@@ -136,7 +136,7 @@ class AnchorRunner(Runner):
         """Look at the window that ``maps``, one a frame, fill, or nearly; a pair is flow."""
         if run.start == run.begin and len(maps) == PAIR:
             alone = self.model.refine(run.anchor, maps[1][None], None)
-            return Estimate(*(_twice(part) for part in alone))
+            return Estimate(*(_twice(part) for part in alone))  # type: ignore[arg-type]
         window = network.filled_up(torch.stack(maps))
         return self.model.refine(run.anchor, window, run.state)
 

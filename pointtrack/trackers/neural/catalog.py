@@ -562,7 +562,7 @@ def dot(
     inner = load(name, tracker_weights or None, device, precision)
     network, where = _ready(card, weights, device, precision, compile)
     if estimator == "auto":
-        estimator = weights if weights in ("official", "random") else ""  # type: ignore[assignment]
+        estimator = weights if weights in ("official", "random") else ""
     flow: Any = OpenCvFlow()
     if estimator:
         card_of_flow = PUBLISHED["dot_raft8"]

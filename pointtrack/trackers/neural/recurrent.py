@@ -358,7 +358,7 @@ class RecurrentSession(Session):
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
         assert self._streams is not None
         self._maps = self._runner.encode([frame])
-        xy, visible, confidence = (values.copy() for values in self._now)
+        xy, visible, confidence = self._now[0].copy(), self._now[1].copy(), self._now[2].copy()
         for rows, found in self._streams.step(self._maps):
             xy[rows], visible[rows], confidence[rows] = found
         return xy, visible, confidence
