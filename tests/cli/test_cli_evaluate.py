@@ -98,7 +98,7 @@ def test_compare_writes_table_results_and_plots(data: Path, tmp_path: Path) -> N
     assert result.exit_code == 0, result.output
     assert "klt,window=15" in result.stdout
     assert "AJ to best" in result.stdout
-    assert len(list(out.glob("*.png"))) == 4
+    assert len(list(out.glob("*.png"))) == 5
     content = json.loads((out / "results.json").read_text())
     assert [model["options"] for model in content["models"]] == [{}, {"window": 15}]
     again = runner.invoke(app, ["compare", str(data), *models, "--out", str(out), "--json"])

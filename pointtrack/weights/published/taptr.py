@@ -41,8 +41,7 @@ TAPTR = (
     _card(
         "taptr",
         "taptrv1.pth",
-        "a point in a frame is an object to be detected; windows of eight frames, points see "
-        "each other",
+        "a point in a frame is an object to be detected, in windows of eight frames",
         _PAPER,
         41_068_522,
         {

@@ -67,7 +67,7 @@ TRACKON = (
     ModelCard(
         name="trackon2_dinov2",
         family="Track-On",
-        summary=f"{_SUMMARY}; on DINOv2, which may be downloaded freely",
+        summary=f"{_SUMMARY}; on DINOv2",
         paper=_PAPER,
         task="online",
         parameters=45_495_579,
