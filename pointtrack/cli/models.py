@@ -68,9 +68,14 @@ def _table(cards: list[ModelCard]) -> Table:
             escape(card.summary),
             card.task,
             f"{card.parameters:,}",
-            "yes" if card.commercial else f"no: {card.weights_licence or card.code_licence}",
+            "yes" if card.commercial else f"no: {_licence(card)}",
         )
     return table
+
+
+def _licence(card: ModelCard) -> str:
+    """Of its weights, without what is said about it in brackets."""
+    return (card.weights_licence or card.code_licence).split(" (")[0]
 
 
 def _card(card: ModelCard) -> Table:

@@ -22,7 +22,7 @@ from pointtrack.trackers import Progress
 console = Console()
 messages = Console(stderr=True)
 
-_WIDE = 180  # characters
+_WIDE = 160  # characters
 
 
 def _model_names() -> list[str]:
