@@ -4,9 +4,10 @@ python benchmarks/networks.py --checkouts FOLDER [--networks tapir,cotracker3_on
     [--works small,middle,large] [--what time,memory] [--rounds 3]
 
 FOLDER holds checkouts of the published repositories, each under its own name, lower case
-("co-tracker", "tapnet", "locotrack", "pips", "pips2", "raft", "mft"; "co-tracker-v1.0" for
-CoTracker 1). Of a network whose checkout is not there, ours alone is measured. What that code
-needs besides PyTorch (einops, dm-tree, einshape) may lie in a folder of PYTHONPATH.
+("co-tracker", "tapnet", "locotrack", "pips", "pips2", "raft", "mft", "taptr", "track_on",
+"alltracker", "gmrw", "dot", "dinov2"; "co-tracker-v1.0" for CoTracker 1). Of a network whose
+checkout is not there, ours alone is measured. What that code needs besides PyTorch (einops,
+dm-tree, einshape, torchvision, transformers) may lie in a folder of PYTHONPATH.
 
 The published network gets random weights, ours is filled with the same by the loader of official
 files, and their answers are compared. Seconds are CPU time on one thread; the two take turns, and
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -31,11 +33,11 @@ import numpy as np
 import torch
 from measuring import HERE, RESULTS, in_fresh_process, peak_mebibytes
 from references import FAMILIES, Reference, load_reference
+from runners import OURS, Values
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pointtrack.networks import build
-from pointtrack.networks.blocks.estimates import joined
 from pointtrack.weights.official import load_official
 
 RECORD = RESULTS / "networks.json"
@@ -52,137 +54,12 @@ class Work(NamedTuple):
 
 
 WORKS = {
+    "short": Work(8, 256, 256, 64),
     "small": Work(24, 256, 256, 64),
     "middle": Work(24, 384, 512, 100),
     "large": Work(96, 384, 512, 400),
 }
-Values = dict[str, Tensor]
-Ours = Callable[[Any, Tensor, Tensor, "int | None"], Values]
-
-
-# --- ours, with the answers that the adapters in references/ give --------------------------------
-
-
-def cotracker(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    answer = network(video, queries, iterations or 6)
-    values = {"tracks": answer.tracks[0], "visibility": answer.visibility_logit[0].sigmoid()}
-    if len(answer) > 2:
-        values["confidence"] = answer[2][0].sigmoid()
-    return values
-
-
-def clip(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    network.iterations = iterations or 4
-    found = network(video / 127.5 - 1, _raster(queries))
-    return dict(zip(("tracks", "occlusion", "expected_dist"), (v[0] for v in found), strict=False))
-
-
-def stream(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    network.iterations = iterations or 4
-    size = (video.shape[-2], video.shape[-1])
-    levels = network.levels(size)
-    points: list[Any] = []
-    states = network.first_states(1, queries.shape[1], len(levels))
-    answers = []
-    for frame in video.split(1, dim=1):
-        maps = [network.encode(frame / 127.5 - 1, level) for level in levels]
-        points = points or [network.describe(part, _raster(queries), size) for part in maps]
-        found, states = network.step(maps, points, states, size)
-        answers.append(found.steps[-1])
-    whole = joined(answers, 2)
-    return dict(zip(("tracks", "occlusion", "expected_dist"), (v[0] for v in whole), strict=True))
-
-
-def pips(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    xy = queries[0, :, 1:]
-    tracks, seen = [], []
-    frames = torch.arange(8).expand(len(xy), -1)
-    for part in video[0].split(8):
-        maps = network.encode(part)
-        template = network.describe(maps, frames[:, 0], xy)
-        path, logit = network.follow(maps, frames, xy, template, iterations or 6)
-        tracks.append(path)
-        seen.append(logit)
-    return {"tracks": torch.cat(tracks, dim=1), "visibility": torch.cat(seen, dim=1)}
-
-
-def pips2(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    return {"tracks": network(video, queries, iterations or 16, video.shape[1]).tracks[0]}
-
-
-def raft(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    flows, before = [], None
-    for frame in video[0].split(1):
-        encoded = network.encode(frame)
-        if before is not None:
-            flows.append(network.flow(before, encoded, iterations or 12)[0])
-        before = encoded
-    return {"flow": torch.cat(flows)}
-
-
-def mft(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    answers, before = [], None
-    for frame in video[0].split(1):
-        encoded = network.encode(frame)
-        if before is not None:
-            answers.append(network(before, encoded, iterations or 12))
-        before = encoded
-    return {
-        name: torch.cat([getattr(answer, name) for answer in answers])
-        for name in ("flow", "occlusion", "sigma")
-    }
-
-
-def taptr(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    answer = network(video / 255, queries)
-    return {"tracks": answer.tracks[0], "visibility": answer.visibility_logit[0].sigmoid()}
-
-
-def trackon(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    answer = network(video, _raster(queries))
-    visible = answer.visibility_logit[0].sigmoid() >= 0.8
-    return {"tracks": answer.tracks[0], "visible": visible.float()}
-
-
-def tapnext(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:
-    scale = queries.new_tensor([256 / video.shape[-1], 256 / video.shape[-2]])
-    asked = _raster(queries) * torch.cat([scale.new_ones(1), scale])
-    answer = network(video / 127.5 - 1, asked)
-    return {
-        "tracks": answer.tracks[0] / scale,
-        "visibility": answer.visibility_logit[0].sigmoid(),
-    }
-
-
-OURS: dict[str, Ours] = {
-    "cotracker3_offline": cotracker,
-    "cotracker3_online": cotracker,
-    "tapir": clip,
-    "causal_tapir": stream,
-    "bootstapir": clip,
-    "causal_bootstapir": stream,
-    "locotrack_small": clip,
-    "locotrack_base": clip,
-    "cotracker1": cotracker,
-    "cotracker2": cotracker,
-    "cotracker2_w16": cotracker,
-    "pips": pips,
-    "pips2": pips2,
-    "raft_large": raft,
-    "raft_small": raft,
-    "mft": mft,
-    "tapnet": clip,
-    "tapnext": tapnext,
-    "taptr": taptr,
-    "taptrv2": taptr,
-    "trackon2": trackon,
-    "trackon2_dinov2": trackon,
-}
 FIVE = "cotracker3_offline,cotracker3_online,tapir,causal_tapir,locotrack_base"
-
-
-def _raster(queries: Tensor) -> Tensor:
-    return queries + queries.new_tensor([0, 0.5, 0.5])
 
 
 # --- measuring -----------------------------------------------------------------------------------
@@ -202,6 +79,8 @@ def inputs(work: Work) -> tuple[Tensor, Tensor]:
 
 def checkout_of(variant: str, checkouts: Path | None) -> Path | None:
     if checkouts is None or variant not in FAMILIES:
+        return None
+    if variant == "tapnet" and "JAX_PYTHON" not in os.environ:
         return None
     name = FAMILIES[variant][1].partition("/")[2].lower()
     folder = checkouts / ("co-tracker-v1.0" if variant == "cotracker1" else name)
@@ -226,17 +105,19 @@ def timed(
     reference = load_reference(variant, checkout) if checkout else None
     network = filled(variant, reference)
     calls: dict[str, Callable[[], Values]] = {}
+    clocks = {"ours": time.process_time}
     if reference is not None:
         run = reference.run
+        clocks["reference"] = reference.clock
         calls["reference"] = lambda: run(video, queries, iterations)
     calls["ours"] = lambda: OURS[variant](network, video, queries, iterations)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     answers: dict[str, Values] = {}
     for _ in range(rounds):
         for name, call in calls.items():
-            began = time.process_time()
+            began = clocks[name]()
             answers[name] = call()
-            seconds[name].append(time.process_time() - began)
+            seconds[name].append(clocks[name]() - began)
     found: dict[str, Any] = {f"{name}_s": median(values) for name, values in seconds.items()}
     if reference is not None:
         for name, value in answers["reference"].items():
@@ -262,10 +143,11 @@ def peak(
     video = video[:, :first]  # a view: the rest stays resident
     if who == "ours":
         OURS[variant](filled(variant, None), video, queries, iterations)
-    else:
-        assert checkout is not None
-        load_reference(variant, checkout).run(video, queries, iterations)
-    return {f"{who}_mib": peak_mebibytes()}
+        return {"ours_mib": peak_mebibytes()}
+    assert checkout is not None
+    reference = load_reference(variant, checkout)
+    reference.run(video, queries, iterations)
+    return {"reference_mib": reference.peak()}
 
 
 def measure(given: argparse.Namespace) -> None:
@@ -338,6 +220,9 @@ def main() -> None:
         help="measure memory on a work's first frames only, the others being held: for networks "
         "that go frame by frame and soon hold all they ever will",
     )
+    parser.add_argument(
+        "--jax-python", help="that has what references/tapnet_jax.py needs; default: $JAX_PYTHON"
+    )
     parser.add_argument("--table", action="store_true", help="print what has been measured so far")
     parser.add_argument("--time", metavar="NETWORK", help="for internal use")
     parser.add_argument("--peak", nargs=2, metavar=("NETWORK", "WHO"), help="for internal use")
@@ -347,6 +232,8 @@ def main() -> None:
     torch.set_num_threads(1)
     sys.path.insert(0, str(HERE))
     steps = given.iterations or None
+    if given.jax_python:
+        os.environ["JAX_PYTHON"] = given.jax_python
     if given.time:
         work = WORKS[given.work]
         print(json.dumps(timed(given.time, work, given.checkout, given.rounds, steps)))

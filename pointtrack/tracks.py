@@ -51,6 +51,9 @@ class Tracks:
         ``(N,)``, default ``"0"``, ``"1"``, ...
     queries : Queries or None
         What was asked for, where known.
+    radius : ndarray or None
+        ``(N, T)`` float32 pixels, where the tracker predicts it: half of the positions that are
+        said to be visible are off by more than this. NaN where unknown, 0 at a query.
     """
 
     xy: NDArray[np.float32]
@@ -62,6 +65,7 @@ class Tracks:
     start: int = 0
     names: tuple[str, ...] = ()
     queries: Queries | None = None
+    radius: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         xy = np.asarray(self.xy, np.float32)
@@ -89,6 +93,14 @@ class Tracks:
         ):
             if value.shape != wanted:
                 raise PointtrackError(f"{name} must have shape {wanted}, found {value.shape}")
+        radius = self.radius
+        if radius is not None:
+            radius = np.asarray(radius, np.float32)
+            if radius.shape != shape:
+                raise PointtrackError(f"radius must have shape {shape}, found {radius.shape}")
+            if not (np.isnan(radius) | (known & (radius >= 0) & (radius < np.inf))).all():
+                sane = known & (radius >= 0) & (radius < np.inf)
+                radius = np.where(sane, radius, np.float32(np.nan))
         if len(names) != shape[0]:
             raise PointtrackError(f"there are {shape[0]} tracks but {len(names)} names")
         if not np.isnan(xy[~known]).all():
@@ -106,6 +118,7 @@ class Tracks:
             "times": times,
             "start": int(self.start),
             "names": names,
+            "radius": radius,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -155,6 +168,7 @@ class Tracks:
             xy=self.xy[rows],
             visible=self.visible[rows],
             confidence=self.confidence[rows],
+            radius=None if self.radius is None else self.radius[rows],
             names=tuple(self.names[i] for i in rows),
             queries=queries,
         )
@@ -172,6 +186,7 @@ class Tracks:
             xy=self.xy[:, part],
             visible=self.visible[:, part],
             confidence=self.confidence[:, part],
+            radius=None if self.radius is None else self.radius[:, part],
             times=self.times[part],
             start=first,
         )
@@ -207,6 +222,7 @@ class Tracks:
             xy=np.concatenate([self.xy, other.xy]),
             visible=np.concatenate([self.visible, other.visible]),
             confidence=np.concatenate([self.confidence, other.confidence]),
+            radius=_join_radii(self, other, 0),
             names=names,
             queries=queries,
         )
@@ -227,6 +243,7 @@ class Tracks:
             xy=np.concatenate([self.xy, other.xy], axis=1),
             visible=np.concatenate([self.visible, other.visible], axis=1),
             confidence=np.concatenate([self.confidence, other.confidence], axis=1),
+            radius=_join_radii(self, other, 1),
             times=np.concatenate([self.times, other.times]),
         )
 
@@ -260,14 +277,18 @@ class Tracks:
             xy = geometry.resize_points(queries.xy, self.size, size)
             queries = Queries(np.column_stack([queries.t, xy]), queries.point, queries.names)
         xy = geometry.resize_points(self.xy, self.size, size)
-        return replace(self, xy=xy, size=size, queries=queries)
+        radius = self.radius
+        if radius is not None:
+            radius = radius * np.float32(np.sqrt(np.divide(size, self.size).prod()))
+        return replace(self, xy=xy, size=size, queries=queries, radius=radius)
 
     # -- comparing, tables, files ----------------------------------------------------------
 
     def allclose(self, other: Tracks, atol: float = 1e-3, confidence_atol: float = 1e-3) -> bool:
         """Whether two results agree: positions within ``atol`` pixels, the same visibility.
 
-        Names, size and frame range must be the same; NaN agrees with NaN.
+        Names, size and frame range must be the same; NaN agrees with NaN. Predicted radii are
+        not compared.
         """
         if (self.names, self.size, self.frames) != (other.names, other.size, other.frames):
             return False
@@ -281,10 +302,12 @@ class Tracks:
         """One row a point and frame that has a position.
 
         Columns: ``frame``, ``time`` (seconds), ``point`` (index), ``name``, ``x``, ``y``,
-        ``visible``, ``confidence``; sorted by point, then frame.
+        ``visible``, ``confidence``, and ``radius`` where the tracker predicts it; sorted by
+        point, then frame.
         """
         pandas = require("pandas", "table")
         row, column = np.nonzero(self.known)
+        predicted = {} if self.radius is None else {"radius": self.radius[row, column]}
         return pandas.DataFrame(
             {
                 "frame": column + self.start,
@@ -295,6 +318,7 @@ class Tracks:
                 "y": self.xy[row, column, 1],
                 "visible": self.visible[row, column],
                 "confidence": self.confidence[row, column],
+                **predicted,
             }
         )
 
@@ -311,9 +335,9 @@ class Tracks:
         Points are in the order of their numbers, or without ``point`` in that of their first
         rows.
 
-        ``visible`` (default True) and ``confidence`` (default: `visible`) are taken where
-        they are columns. Frames are counted from 0 to the last in the table, or to
-        ``num_frames``.
+        ``visible`` (default True), ``confidence`` (default: `visible`) and ``radius`` (default:
+        unknown) are taken where they are columns. Frames are counted from 0 to the last in the
+        table, or to ``num_frames``.
         """
         key = next((c for c in ("point", "name") if c in table), None)
         missing = [c for c in ("frame", "x", "y") if c not in table]
@@ -342,6 +366,10 @@ class Tracks:
         confidence = visible.astype(np.float32)
         if "confidence" in table:
             confidence[row, frame] = _column(table, "confidence")
+        radius = None
+        if "radius" in table:
+            radius = np.full(xy.shape[:2], np.nan, np.float32)
+            radius[row, frame] = _column(table, "radius")
         named = "name" in table
         names = dict(zip(row, table["name"] if named else labels, strict=True))
         return cls(
@@ -351,6 +379,7 @@ class Tracks:
             size=size,
             fps=frame_rate(fps),
             names=tuple(str(names[i]) for i in range(len(order))),
+            radius=radius,
         )
 
     def save(self, path: PathLike, format: str | None = None) -> None:
@@ -409,6 +438,17 @@ def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
         return np.asarray(table[name], np.float64)
     except (TypeError, ValueError):
         raise FormatError(f"the column {name} of the table must hold numbers") from None
+
+
+def _join_radii(one: Tracks, other: Tracks, axis: int) -> NDArray[np.float32] | None:
+    """Predicted radii of two results; NaN where only the other one has any."""
+    if one.radius is None and other.radius is None:
+        return None
+    parts = [
+        np.full(part.visible.shape, np.nan, np.float32) if part.radius is None else part.radius
+        for part in (one, other)
+    ]
+    return np.concatenate(parts, axis=axis)
 
 
 def _in_order(labels: list[Any]) -> list[Any]:

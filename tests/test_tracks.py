@@ -376,3 +376,41 @@ def test_bad_table(change: dict[str, object], words: str) -> None:
 def test_empty_table() -> None:
     with pytest.raises(FormatError, match="the table has no rows"):
         Tracks.from_pandas(pd.DataFrame({"frame": [], "point": [], "x": [], "y": []}))
+
+
+def _with_radii(radius: object = ((1, 2, 3), (4, 5, 6))) -> Tracks:
+    xy = np.zeros((2, 3, 2), np.float32)
+    xy[1, 2] = np.nan
+    return Tracks(xy, np.ones((2, 3), bool), size=(100, 50), radius=np.array(radius, np.float32))
+
+
+def test_radii_follow_their_points_and_frames() -> None:
+    tracks = _with_radii()
+    nan = np.nan
+    np.testing.assert_array_equal(tracks.radius, [[1, 2, 3], [4, 5, nan]])  # no place, no radius
+    np.testing.assert_array_equal(tracks.select([1]).radius, [[4, 5, nan]])
+    np.testing.assert_array_equal(tracks.clip(1, 2).radius, [[2, 3], [5, nan]])
+    joined = tracks.clip(0, 0).join_frames(tracks.clip(1, 2))
+    np.testing.assert_array_equal(joined.radius, tracks.radius)
+
+
+def test_radii_grow_with_the_picture() -> None:
+    np.testing.assert_allclose(_with_radii().resize((400, 50)).radius, [[2, 4, 6], [8, 10, np.nan]])
+
+
+def test_radii_of_one_part_are_unknown_in_the_other() -> None:
+    tracks = _with_radii()
+    without = replace(tracks, radius=None)
+    np.testing.assert_array_equal(tracks.join_points(without).radius[:2], tracks.radius)
+    assert np.isnan(tracks.join_points(without).radius[2:]).all()
+    assert without.join_points(without).radius is None
+
+
+@pytest.mark.parametrize("value", [-1, np.inf])
+def test_a_radius_that_cannot_be_is_unknown(value: float) -> None:
+    assert np.isnan(_with_radii(((value, 2, 3), (4, 5, 6))).radius[0, 0])
+
+
+def test_radii_must_fit() -> None:
+    with pytest.raises(PointtrackError, match=r"radius must have shape \(2, 3\)"):
+        _with_radii(((1, 2),))

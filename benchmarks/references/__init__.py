@@ -7,26 +7,36 @@ Nothing of it is here. Each module has a function ``load(variant, checkout)``, w
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor, nn
+from measuring import peak_mebibytes
+from torch import Tensor
 
 # (video (1, T, 3, H, W) in 0..255, queries (1, N, 3) t, x, y, iterations or None for the
 # published number) to arrays by name.
 Run = Callable[[Tensor, Tensor, "int | None"], dict[str, Tensor]]
 
 
+class HasState(Protocol):
+    """A network, or what stands for one in another process."""
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+
 class Reference(NamedTuple):
     """A published network with random weights."""
 
-    network: nn.Module  # whose state dict has the official names
+    network: HasState  # under the official names
     run: Run
+    clock: Callable[[], float] = time.process_time  # CPU seconds of whoever runs it
+    peak: Callable[[], float] = peak_mebibytes
 
 
 # variant: the module here, the repository on GitHub.
@@ -40,6 +50,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "causal_tapir": ("tapir", "google-deepmind/tapnet"),
     "bootstapir": ("tapir", "google-deepmind/tapnet"),
     "causal_bootstapir": ("tapir", "google-deepmind/tapnet"),
+    "tapnet": ("tapnet", "google-deepmind/tapnet"),  # in JAX
     "tapnext": ("tapnext", "google-deepmind/tapnet"),
     "locotrack_small": ("locotrack", "cvlab-kaist/locotrack"),
     "locotrack_base": ("locotrack", "cvlab-kaist/locotrack"),
@@ -50,6 +61,13 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "mft": ("mft", "serycjon/MFT"),
     "taptr": ("taptr", "IDEA-Research/TAPTR"),  # its branches v1 and v2
     "taptrv2": ("taptr", "IDEA-Research/TAPTR"),
+    "alltracker": ("alltracker", "aharley/alltracker"),
+    "alltracker_tiny": ("alltracker", "aharley/alltracker"),
+    "gmrw": ("gmrw", "ayshrv/gmrw"),
+    "dot": ("dot", "16lemoing/dot"),
+    "dot_raft8": ("dot", "16lemoing/dot"),
+    "dinov2_vits14": ("dinov2", "facebookresearch/dinov2"),
+    "dinov2_vitb14": ("dinov2", "facebookresearch/dinov2"),
     "trackon2": ("trackon", "gorkaydemir/track_on"),
     "trackon2_dinov2": ("trackon", "gorkaydemir/track_on"),
 }

@@ -23,24 +23,12 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def load(variant: str, checkout: Path) -> Reference:
     branch, config = _BRANCHES[variant]
     folder = checkout / branch
-    absent("MultiScaleDeformableAttention", "timm", "timm.models", "timm.models.layers")
-    absent("fairscale", "pycocotools", "termcolor")
+    _in_pytorch(folder)
     settings = runpy.run_path(str(folder / "config" / config))
     given = {name: value for name, value in settings.items() if not name.startswith("_")}
     module: Any = import_from(folder, "models.dino.taptr")
     backbone: Any = import_from(folder, "models.dino.backbone")
     backbone.is_main_process = lambda: False  # who would download ImageNet's weights
-    attention: Any = import_from(folder, "models.dino.ops.modules.ms_deform_attn")
-    functions: Any = import_from(folder, "models.dino.ops.functions.ms_deform_attn_func")
-
-    class InPytorch:
-        @staticmethod
-        def apply(
-            value: Tensor, sizes: Tensor, _: Tensor, places: Tensor, weights: Tensor, __: int
-        ) -> Tensor:
-            return functions.ms_deform_attn_core_pytorch(value, sizes, places, weights)
-
-    attention.MSDeformAttnFunction = InPytorch
     network = module.build_taptr(Namespace(**given, device="cpu"))[0].eval()
 
     def run(video: Tensor, queries: Tensor, iterations: int | None) -> dict[str, Tensor]:
@@ -62,6 +50,29 @@ def load(variant: str, checkout: Path) -> Reference:
         }
 
     return Reference(network, run)
+
+
+def attention_layer(checkout: Path) -> Any:
+    """The class of TAPTR's deformable attention."""
+    return _in_pytorch(checkout / _BRANCHES["taptr"][0]).MSDeformAttn
+
+
+def _in_pytorch(folder: Path) -> Any:
+    """The module of deformable attention, without what runs on GPUs only."""
+    absent("MultiScaleDeformableAttention", "timm", "timm.models", "timm.models.layers")
+    absent("fairscale", "pycocotools", "termcolor")
+    attention: Any = import_from(folder, "models.dino.ops.modules.ms_deform_attn")
+    functions: Any = import_from(folder, "models.dino.ops.functions.ms_deform_attn_func")
+
+    class InPytorch:
+        @staticmethod
+        def apply(
+            value: Tensor, sizes: Tensor, _: Tensor, places: Tensor, weights: Tensor, __: int
+        ) -> Tensor:
+            return functions.ms_deform_attn_core_pytorch(value, sizes, places, weights)
+
+    attention.MSDeformAttnFunction = InPytorch
+    return attention
 
 
 def _column(values: tuple[float, ...]) -> Tensor:

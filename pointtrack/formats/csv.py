@@ -1,7 +1,8 @@
 """CSV table ``.csv``: one row a point and frame, for spreadsheets and pandas.
 
-Columns ``frame,time,point,name,x,y,visible,confidence``, then ``width,height`` where the
-video's size is known, the same in every row. ``frame`` counts from 0, ``time`` is in
+Columns ``frame,time,point,name,x,y,visible,confidence``, then ``radius`` (pixels, empty where
+unknown) where the tracker predicts it, then ``width,height`` where the video's size is known, the
+same in every row. ``frame`` counts from 0, ``time`` is in
 seconds, ``x`` and ``y`` are pixels with the centre of the top-left pixel at (0, 0) and ``y``
 down. Rows are sorted by point, then frame, and exist where there is a position. So that
 nothing gets lost, a point or a frame that has no position at all has one row with empty
@@ -71,7 +72,9 @@ class Csv:
 
 def _write(tracks: Tracks, file: io.TextIOBase) -> None:
     sized = min(tracks.size) > 0
-    file.write(",".join((*COLUMNS, "width", "height") if sized else COLUMNS) + "\n")
+    predicted = ("radius",) if tracks.radius is not None else ()
+    columns_written = (*COLUMNS, *predicted, *(("width", "height") if sized else ()))
+    file.write(",".join(columns_written) + "\n")
     tail = ",{},{}".format(*tracks.size) if sized else ""
     rows = tracks.known.copy()  # N T
     rows[~rows.any(axis=1), 0] = True
@@ -82,16 +85,27 @@ def _write(tracks: Tracks, file: io.TextIOBase) -> None:
         # NumPy's text is the shortest that reads back as the same float32.
         texts = tracks.xy[point, columns].astype("U")
         texts[~known] = ""
-        for column, (x, y), visible, confidence in zip(
+        for column, (x, y), visible, confidence, radius in zip(
             columns.tolist(),
             texts.tolist(),
             tracks.visible[point, columns].tolist(),
             tracks.confidence[point, columns].astype("U").tolist(),
+            _radii(tracks, point, columns),
             strict=True,
         ):
             time = repr(float(tracks.times[column]))
             frame = column + tracks.start
-            file.write(f"{frame},{time},{point},{name},{x},{y},{visible},{confidence}{tail}\n")
+            values = f"{x},{y},{visible},{confidence}{radius}"
+            file.write(f"{frame},{time},{point},{name},{values}{tail}\n")
+
+
+def _radii(tracks: Tracks, point: int, columns: np.ndarray) -> list[str]:
+    """What stands between the confidence and the size."""
+    if tracks.radius is None:
+        return [""] * len(columns)
+    radii = tracks.radius[point, columns]
+    texts = np.where(np.isfinite(radii), radii.astype("U"), "").tolist()
+    return [f",{text}" for text in texts]
 
 
 def _quoted(name: str) -> str:
@@ -130,6 +144,7 @@ def _parse(text: str, size: Size, fps: Fraction) -> Tracks:
         np.array(xy, np.float64).T,
         visible=[_truth(cell) for cell in cells["visible"]] if "visible" in places else None,
         confidence=_numbers(cells, "confidence"),
+        radius=_numbers(cells, "radius"),
         times=_numbers(cells, "time"),
         names=names,
         size=_size(cells, size),

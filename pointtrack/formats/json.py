@@ -4,7 +4,8 @@ An object with ``pointtrack`` (version 1), ``size`` [width, height] ([0, 0]: unk
 ``fps`` as ``"30000/1001"``, ``start`` (frame index of the first column), ``times`` in
 seconds, ``names``, ``queries`` (null, or ``txy`` rows of frame, x, y with ``point`` and
 ``names``) and ``tracks``: a list with one object a point, on one line, with ``xy`` (a list
-of [x, y], null where the position is unknown), ``visible`` (1 or 0) and ``confidence``.
+of [x, y], null where the position is unknown), ``visible`` (1 or 0), ``confidence`` and, where the
+tracker predicts it, ``radius`` (pixels, null where unknown).
 Coordinates are pixels with the centre of the top-left pixel at (0, 0), ``y`` down.
 """
 
@@ -68,12 +69,18 @@ class Json:
 def _point(tracks: Tracks, i: int) -> dict[str, Any]:
     known = tracks.known[i].tolist()
     x, y = shortest(tracks.xy[i, :, 0]), shortest(tracks.xy[i, :, 1])
-    return {
+    point = {
         "name": tracks.names[i],
         "xy": [[a, b] if k else None for a, b, k in zip(x, y, known, strict=True)],
         "visible": tracks.visible[i].astype(int).tolist(),
         "confidence": shortest(tracks.confidence[i]),
     }
+    if tracks.radius is not None:
+        radius = tracks.radius[i]
+        point["radius"] = [
+            r if k else None for r, k in zip(shortest(radius), np.isfinite(radius), strict=True)
+        ]
+    return point
 
 
 def _parse(content: Any, size: Size) -> Tracks:
@@ -89,7 +96,12 @@ def _parse(content: Any, size: Size) -> Tracks:
     confidence = np.zeros((len(points), length), np.float32)
     for i, (places, seen, sure) in enumerate(points):
         xy[i], visible[i], confidence[i] = places, seen, sure
-    return Tracks(xy, visible, confidence, **known)
+    radius = None
+    if any("radius" in point for point in content["tracks"]):
+        radius = np.array(
+            [_read_radius(i, point, length) for i, point in enumerate(content["tracks"])]
+        )
+    return Tracks(xy, visible, confidence, **known, radius=radius)
 
 
 def _read_point(
@@ -106,3 +118,11 @@ def _read_point(
     if not all(value in (0, 1) for value in lists[1]):
         raise FormatError(f"visible of track {i} must hold only 1 and 0")
     return xy, np.array(lists[1], bool), confidence
+
+
+def _read_radius(i: int, point: dict[str, Any], length: int) -> NDArray[np.float32]:
+    values = point.get("radius", [None] * length)
+    if not isinstance(values, list) or len(values) != length:
+        raise FormatError(f"radius of track {i} must be a list of {length} values")
+    with np.errstate(over="ignore"):
+        return np.array([np.nan if r is None else r for r in values], np.float64).astype(np.float32)

@@ -3,8 +3,9 @@
 Arrays: ``xy`` (N, T, 2) float32 in pixels with the centre of the top-left pixel at (0, 0),
 ``visible`` (N, T) bool, ``confidence`` (N, T) float32, ``size`` (width, height), ``fps``
 (numerator, denominator), ``times`` (T,) seconds, ``start`` the frame index of the first
-column, ``names`` (N,) text, and where known ``queries_txy`` (M, 3), ``queries_point`` (M,)
-and ``queries_names``. Unknown positions are NaN. Nothing in it needs pickle.
+column, ``names`` (N,) text, and where known ``queries_txy`` (M, 3), ``queries_point`` (M,),
+``queries_names`` and ``radius`` (N, T) float32 pixels. Unknown positions are NaN. Nothing in it
+needs pickle.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _FIELDS: tuple[tuple[str, str, int], ...] = (
     ("start", "iu", 0),
     ("names", "U", 1),
 )
+_RADIUS: tuple[tuple[str, str, int], ...] = (("radius", "fiu", 2),)
 _QUERY_FIELDS: tuple[tuple[str, str, int], ...] = (
     ("queries_txy", "fiu", 2),
     ("queries_point", "iu", 1),
@@ -64,6 +66,8 @@ class Npz:
                     raise FormatError("it holds one array, expected an archive of named arrays")
                 present = set(archive.files)
                 fields = _take(archive, _FIELDS, present)
+                if "radius" in present:
+                    fields |= _take(archive, _RADIUS, present)
                 queries = None
                 if present & {name for name, _, _ in _QUERY_FIELDS}:
                     queries = _queries(_take(archive, _QUERY_FIELDS, present))
@@ -81,6 +85,8 @@ class Npz:
             "start": np.array(tracks.start, np.int64),
             "names": _text(tracks.names, path),
         }
+        if tracks.radius is not None:
+            arrays["radius"] = tracks.radius
         if tracks.queries is not None:
             arrays["queries_txy"] = tracks.queries.txy
             arrays["queries_point"] = tracks.queries.point
@@ -121,6 +127,7 @@ def _tracks(fields: Arrays, queries: Queries | None, size: Size) -> Tracks:
         start=int(fields["start"]),
         names=tuple(fields["names"].tolist()),
         queries=queries,
+        radius=fields.get("radius"),
     )
 
 

@@ -1,10 +1,11 @@
 """Parquet table ``.parquet``: one row a point and frame, for large results.
 
-Columns ``frame,time,point,name,x,y,visible,confidence`` as `Tracks.to_pandas` gives them:
-frames from 0, pixels with the centre of the top-left pixel at (0, 0), ``y`` down. The
-schema's metadata hold under ``pointtrack`` a JSON text with the size, frame rate, times,
-names and queries, so the file gives back exactly what was written. A table without it is
-read like a CSV table. Needs pandas and pyarrow: ``pip install 'pointtrack[table]'``.
+Columns ``frame,time,point,name,x,y,visible,confidence``, and ``radius`` where
+predicted, as `Tracks.to_pandas` gives them: frames from 0, pixels with the centre of
+the top-left pixel at (0, 0), ``y`` down. The schema's metadata hold under
+``pointtrack`` a JSON text with the size, frame rate, times, names and queries, so the
+file gives back exactly what was written. A table without it is read like a CSV table.
+Needs pandas and pyarrow: ``pip install 'pointtrack[table]'``.
 """
 
 from __future__ import annotations
@@ -99,7 +100,11 @@ def _own(table: pd.DataFrame, text: bytes) -> Tracks:
     xy[row, column, 1] = _column(table, "y", "f")
     visible[row, column] = _column(table, "visible", "b")
     confidence[row, column] = _column(table, "confidence", "f")
-    return Tracks(xy, visible, confidence, **known)
+    radius = None
+    if "radius" in table:
+        radius = np.full(shape, np.nan, np.float32)
+        radius[row, column] = _column(table, "radius", "f")
+    return Tracks(xy, visible, confidence, **known, radius=radius)
 
 
 def _foreign(table: pd.DataFrame, size: Size, fps: Fraction) -> Tracks:
@@ -117,6 +122,7 @@ def _foreign(table: pd.DataFrame, size: Size, fps: Fraction) -> Tracks:
         np.column_stack([_column(table, "x", "iuf"), _column(table, "y", "iuf")]),
         visible=_column(table, "visible", "biu").astype(bool) if "visible" in table else None,
         confidence=_column(table, "confidence", "iuf") if "confidence" in table else None,
+        radius=_column(table, "radius", "iuf") if "radius" in table else None,
         times=_column(table, "time", "iuf") if "time" in table else None,
         names=dict(zip(reversed(labels), reversed(named), strict=True)),
         size=size,

@@ -50,6 +50,7 @@ def tracks_from_rows(
     *,
     visible: Sequence[bool] | NDArray[np.bool_] | None = None,
     confidence: Sequence[float] | NDArray[np.floating] | None = None,
+    radius: Sequence[float] | NDArray[np.floating] | None = None,
     times: Sequence[float] | NDArray[np.float64] | None = None,
     names: Mapping[Any, str] | None = None,
     size: Size = UNKNOWN_SIZE,
@@ -66,6 +67,8 @@ def tracks_from_rows(
         ``(R, 2)`` in pixels; NaN where the row only says that the frame exists.
     visible, confidence
         ``(R,)``; default: every row with a position is visible, and as sure as visible.
+    radius
+        ``(R,)`` predicted error radii in pixels; NaN where not known.
     times
         ``(R,)`` seconds; NaN where not known. They decide the frame rate, too.
     names
@@ -100,6 +103,11 @@ def tracks_from_rows(
     if confidence is not None:
         sure = np.zeros(shape, np.float32)
         sure[row, column] = np.asarray(confidence, np.float64)
+    radii = None
+    if radius is not None:
+        radii = np.full(shape, np.nan, np.float32)
+        with np.errstate(over="ignore"):
+            radii[row, column] = np.asarray(radius, np.float64)
     at, rate = None, fps
     if times is not None:
         at, rate = _times(column, first, np.asarray(times, np.float64), shape[1], fps)
@@ -112,6 +120,7 @@ def tracks_from_rows(
         times=at,  # type: ignore[arg-type]
         start=first,
         names=tuple(str(names[label] if names is not None else label) for label in order),
+        radius=radii,
     )
 
 

@@ -129,7 +129,12 @@ class Tapir(nn.Module):
         return output(answer, steps, self.resolution, size)
 
     def step(
-        self, maps: list[Features], points: list[Features], states: list[MixerState], size: Size
+        self,
+        maps: list[Features],
+        points: list[Features],
+        states: list[MixerState],
+        size: Size,
+        overwrite: bool = False,
     ) -> tuple[TrackOutput, list[MixerState]]:
         """Track points on, through the next frames of a video. For a causal network.
 
@@ -144,12 +149,15 @@ class Tapir(nn.Module):
             those: it then has the track that it would have if the video began there.
         size
             Height and width of the video.
+        overwrite
+            Whether the states after these frames take the place of ``states`` in memory. They are
+            what takes most of it when there are many points.
         """
         steps = [self.match(maps[0], points[0])]
         after = []
         for number, (seen, point) in enumerate(zip(maps, points, strict=True)):
             before = states[self.iterations * number : self.iterations * (number + 1)]
-            refined, kept = self.refine(seen, point, _restart(steps), before)
+            refined, kept = self.refine(seen, point, _restart(steps), before, overwrite)
             steps += refined
             after += kept
         return output(steps[-1], steps, self.resolution, size), after
@@ -188,6 +196,7 @@ class Tapir(nn.Module):
         points: Features,
         start: Estimate,
         states: list[MixerState] | None = None,
+        overwrite: bool = False,
     ) -> tuple[list[Estimate], list[MixerState]]:
         """Improve tracks by what the maps show around them.
 
@@ -200,6 +209,8 @@ class Tapir(nn.Module):
         states
             Of a causal network: what it remembers of the frames before, for each iteration; None
             where these are a clip's first.
+        overwrite
+            As of `step`.
 
         Returns
         -------
@@ -214,9 +225,13 @@ class Tapir(nn.Module):
         for part in portions(start.tracks.shape[1], start.tracks.shape[2], PORTION):
             given = None if states is None else [of_points(state, part, 2) for state in states]
             parts.append(
-                self._refine(grids, of_points(points, part), of_points(start, part), given)
+                self._refine(
+                    grids, of_points(points, part), of_points(start, part), given, overwrite
+                )
             )
         estimates = [joined(same) for same in zip(*(part[0] for part in parts), strict=True)]
+        if overwrite and states is not None:
+            return estimates, states  # each portion has written its own share of them
         after = [joined(same, 2) for same in zip(*(part[1] for part in parts), strict=True)]
         return estimates, after
 
@@ -226,6 +241,7 @@ class Tapir(nn.Module):
         points: Features,
         start: Estimate,
         states: list[MixerState] | None,
+        overwrite: bool,
     ) -> tuple[list[Estimate], list[MixerState]]:
         estimate, estimates, after = start, [], []
         query = torch.cat(points, dim=-1)[:, :, None]  # B N 1 384
@@ -244,7 +260,7 @@ class Tapir(nn.Module):
                     if states is None
                     else states[iteration]
                 )
-                change, kept = self.mixer.causal(known, kept)
+                change, kept = self.mixer.causal(known, kept, overwrite)
                 if states is not None:
                     after.append(kept)
             else:

@@ -205,9 +205,8 @@ class Backbone(nn.Module):
         )
         # The finest map is made of the convolutions' and of the next coarser one.
         self.finest = nn.Linear(64, CHANNELS)
-        self.upsample = nn.Linear(
-            WIDTH, 4 * CHANNELS, bias=False
-        )  # a cell's four at half the stride
+        # Of a cell its four at half the stride.
+        self.upsample = nn.Linear(WIDTH, 4 * CHANNELS, bias=False)
         self.project = nn.ModuleList(nn.Linear(WIDTH, CHANNELS) for _ in STRIDES[1:])
         self.position = nn.Parameter(0.02 * torch.randn(1, CHANNELS, size[0] // 4, size[1] // 4))
         self.pyramid = Pyramid()

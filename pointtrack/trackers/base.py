@@ -25,12 +25,14 @@ Progress = Callable[[int, int], None]
 class Paths:
     """Tracks in the making: one row a point (or observation), NaN where there is nothing yet.
 
-    ``xy (N, T, 2)``, ``visible (N, T)``, ``confidence (N, T)``.
+    ``xy (N, T, 2)``, ``visible (N, T)``, ``confidence (N, T)``, and ``radius (N, T)`` where the
+    method predicts it.
     """
 
     xy: NDArray[np.float32]
     visible: NDArray[np.bool_]
     confidence: NDArray[np.float32]
+    radius: NDArray[np.float32] | None = None
 
     @classmethod
     def empty(cls, rows: int, frames: int) -> Paths:
@@ -92,6 +94,7 @@ class Tracker(ABC):
             times=opened.times,
             names=asked.names,
             queries=asked,
+            radius=paths.radius,
         )
 
     def track_many(
@@ -156,6 +159,10 @@ class Tracker(ABC):
         xy, visible = tracks.xy.copy(), tracks.visible.copy()
         confidence = tracks.confidence.copy()
         xy[rows], visible[rows], confidence[rows] = again.xy, again.visible, again.confidence
+        radius = tracks.radius
+        if again.radius is not None:
+            radius = np.full(visible.shape, np.nan, np.float32) if radius is None else radius.copy()
+            radius[rows] = again.radius
         return Tracks(
             xy,
             visible,
@@ -165,6 +172,7 @@ class Tracker(ABC):
             times=tracks.times,
             names=tracks.names,
             queries=queries,
+            radius=radius,
         )
 
     def _paths(
@@ -190,6 +198,8 @@ class Tracker(ABC):
         if not both_ways:
             before = np.arange(frames) < t[queries.first()][:, None]
             back.xy[before], back.visible[before], back.confidence[before] = np.nan, False, 0
+            if back.radius is not None:
+                back.radius[before] = np.nan
         return blend(ahead, back, queries)
 
 
@@ -225,11 +235,17 @@ def sweep(
             at = np.array(point_of, np.int64)[now.ids]
             paths.xy[at, t], paths.visible[at, t] = now.xy, now.visible
             paths.confidence[at, t] = now.confidence
+            if now.radius is not None:
+                if paths.radius is None:
+                    paths.radius = np.full(paths.visible.shape, np.nan, np.float32)
+                paths.radius[at, t] = now.radius
             for point, row in here.items():
                 if point not in fresh:
                     session.correct(id_of[point], queries.xy[row])
                 paths.xy[point, t], paths.visible[point, t] = queries.xy[row], True
                 paths.confidence[point, t] = 1
+                if paths.radius is not None:
+                    paths.radius[point, t] = 0
             tick()
 
 
@@ -243,6 +259,10 @@ def blend(ahead: Paths, back: Paths, queries: Queries) -> Paths:
     frames = ahead.xy.shape[1]
     time = np.arange(frames)
     result = Paths(ahead.xy.copy(), ahead.visible.copy(), ahead.confidence.copy())
+    names = ["visible", "confidence"]
+    if ahead.radius is not None and back.radius is not None:
+        result.radius = ahead.radius.copy()
+        names.append("radius")
     for point in range(len(queries)):
         seen = np.unique(queries.t[queries.point == point])
         before = time < seen[0]
@@ -257,7 +277,7 @@ def blend(ahead: Paths, back: Paths, queries: Queries) -> Paths:
             result.xy[point, between] = (
                 weight * back.xy[point, between] + (1 - weight) * ahead.xy[point, between]
             )
-            for name in ("visible", "confidence"):
+            for name in names:
                 both = np.stack([getattr(ahead, name), getattr(back, name)])[:, point, between]
                 getattr(result, name)[point, between] = both[near, np.arange(both.shape[1])]
     return result
@@ -267,6 +287,8 @@ def _copy(target: Paths, source: Paths, point: int, where: NDArray[np.bool_]) ->
     target.xy[point, where] = source.xy[point, where]
     target.visible[point, where] = source.visible[point, where]
     target.confidence[point, where] = source.confidence[point, where]
+    if target.radius is not None and source.radius is not None:
+        target.radius[point, where] = source.radius[point, where]
 
 
 def _before_query(tracks: Tracks, queries: Queries, rows: list[int]) -> bool:

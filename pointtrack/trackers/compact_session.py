@@ -15,7 +15,7 @@ from pointtrack.errors import PointtrackError
 from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
 from pointtrack.trackers.compact import working_size
 from pointtrack.trackers.refinement import LARGER, Refiner
-from pointtrack.trackers.session import Estimate, Flags, Points, Session
+from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
 from pointtrack.weights.compact import Weights, load_compact, read_calibration
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
@@ -96,11 +96,7 @@ class Follower:
 class CompactSession(Session):
     """Holds the features of one frame, and the network's state of every point.
 
-    Attributes
-    ----------
-    radius : ndarray
-        ``(K,)`` float32, in the order of the rows of the latest step: half of the positions
-        are farther off than this, in pixels of the video; by the network, before refinement.
+    Error radii are the network's, from before a point was refined.
     """
 
     def __init__(
@@ -115,7 +111,7 @@ class CompactSession(Session):
         self._follower, self._working, self._threshold = follower, working, threshold
         self._features: Features = []
         self._state: PointState | None = None
-        self.radius = np.empty(0, np.float32)
+        self._radii = np.empty(0, np.float32)
         self._refine = refine
         self._refiner: Refiner | None = None
 
@@ -131,14 +127,14 @@ class CompactSession(Session):
             return
         fresh = self._follower.begin(self._features, self._to_work(xy))
         self._state = self._follower.append(self._state, fresh)
-        self.radius = np.concatenate([self.radius, np.zeros(len(xy), np.float32)])
+        self._radii = np.concatenate([self._radii, np.zeros(len(xy), np.float32)])
         if self._refiner is not None:
             self._refiner.add(xy)
 
     def _keep(self, rows: Flags) -> None:
         if self._state is not None:
             self._state = self._follower.keep(self._state, rows) if rows.any() else None
-        self.radius = self.radius[rows]
+        self._radii = self._radii[rows]
         if self._refiner is not None:
             self._refiner.keep(rows)
 
@@ -152,10 +148,13 @@ class CompactSession(Session):
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
         visible = found.visible > self._threshold
-        self.radius = (found.radius * self._ratio()).astype(np.float32)
+        self._radii = (found.radius * self._ratio()).astype(np.float32)
         if self._refiner is not None:
-            xy = self._refiner.refine(xy, visible, self.radius)
+            xy = self._refiner.refine(xy, visible, self._radii)
         return xy, visible & geometry.inside(xy, self.size), found.sure
+
+    def _radius(self) -> Values:
+        return self._radii
 
     def _encode(self, frame: NDArray[np.uint8]) -> Features:
         size = self._work_size()

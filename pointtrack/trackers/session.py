@@ -39,6 +39,9 @@ class Step:
         ``(K,)`` bool.
     confidence : ndarray
         ``(K,)`` float32 in [0, 1].
+    radius : ndarray or None
+        ``(K,)`` float32 pixels, where the tracker predicts it: half of the positions that are
+        said to be visible are off by more than this.
     """
 
     frame: int
@@ -46,6 +49,7 @@ class Step:
     xy: Points
     visible: Flags
     confidence: Values
+    radius: Values | None = None
 
 
 class Session(ABC):
@@ -152,9 +156,7 @@ class Session(ABC):
             if self._history is not None:
                 for i, position in zip(ids, xy, strict=True):
                     self._history.observe(int(i), self.frame, position)
-        order = np.argsort(self._ids, kind="stable")
-        xy, visible, confidence = self._now
-        now = Step(self.frame, self._ids[order], xy[order], visible[order], confidence[order])
+        now = self._report()
         if self._history is not None:
             self._history.steps.append(now)
         return now
@@ -208,6 +210,10 @@ class Session(ABC):
     def _keep(self, rows: Flags) -> None:
         """Drop the state of all points but those of ``rows``."""
 
+    def _radius(self) -> Values | None:
+        """Predicted error radii (K,) in pixels, of methods that have them; 0 for new points."""
+        return None
+
     # -- bookkeeping -----------------------------------------------------------------------
 
     def _accept(self, frame: NDArray[np.uint8]) -> None:
@@ -239,6 +245,20 @@ class Session(ABC):
         self._ids = self._ids[rows]
         self._now = (self._now[0][rows], self._now[1][rows], self._now[2][rows])
 
+    def _report(self) -> Step:
+        """What is known now, in ascending order of ids."""
+        order = np.argsort(self._ids, kind="stable")
+        xy, visible, confidence = self._now
+        radius = self._radius()
+        return Step(
+            self.frame,
+            self._ids[order],
+            xy[order],
+            visible[order],
+            confidence[order],
+            None if radius is None else radius[order],
+        )
+
     def _need(self, point: int) -> None:
         if point not in self._waiting and point not in self._ids:
             raise QueryError(f"there is no point {point} in this session")
@@ -266,14 +286,26 @@ class _History:
         xy = np.full((len(ids), len(self.steps), 2), np.nan, np.float32)
         visible = np.zeros(xy.shape[:2], bool)
         confidence = np.zeros(xy.shape[:2], np.float32)
+        radius = np.full(xy.shape[:2], np.nan, np.float32)
         for column, now in enumerate(self.steps):
             rows = np.searchsorted(ids, now.ids)
             xy[rows, column] = now.xy
             visible[rows, column] = now.visible
             confidence[rows, column] = now.confidence
+            if now.radius is not None:
+                radius[rows, column] = now.radius
         names = tuple(map(str, ids))
         queries = self._queries(names) if names else None
-        return Tracks(xy, visible, confidence, size, frame_rate(fps), names=names, queries=queries)
+        return Tracks(
+            xy,
+            visible,
+            confidence,
+            size,
+            frame_rate(fps),
+            names=names,
+            queries=queries,
+            radius=radius if any(now.radius is not None for now in self.steps) else None,
+        )
 
     def refined(self, size: Size, fps: Fraction | float) -> Tracks:
         raw = self.tracks(size, fps)

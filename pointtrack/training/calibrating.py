@@ -84,7 +84,7 @@ def observe(tracker: Tracker, clips: Iterable[Exact], working: int) -> Observati
     Parameters
     ----------
     tracker
-        Whose sessions have a ``radius``.
+        That predicts error radii.
     clips
         With exact tracks.
     working
@@ -93,7 +93,7 @@ def observe(tracker: Tracker, clips: Iterable[Exact], working: int) -> Observati
     Raises
     ------
     PointtrackError
-        When no clip has a visible point with frames after it.
+        When it predicts none, or no clip has a visible point with frames after it.
     """
     rows = [_one_clip(tracker, clip, working) for clip in clips]
     rows = [row for row in rows if len(row.confidence)]
@@ -174,7 +174,9 @@ def _one_clip(tracker: Tracker, clip: Exact, working: int) -> Observations:
             now = session.step(frame)
             at = np.array([ids[int(i)] for i in now.ids], np.int64)
             xy[at, t], stated[at, t] = now.xy, now.confidence
-            radius[at, t] = session.radius  # type: ignore[attr-defined]
+            if now.radius is None:
+                raise PointtrackError(f"{tracker.card.name} predicts no error radius")
+            radius[at, t] = now.radius
     followed = np.isin(np.arange(len(xy)), list(ids.values()))
     after = (np.arange(xy.shape[1]) > begins[:, None]) & clip.valid & followed[:, None]  # type: ignore[misc]
     error = np.linalg.norm(np.nan_to_num(xy) - np.nan_to_num(clip.xy), axis=2)

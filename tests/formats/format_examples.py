@@ -47,6 +47,8 @@ def tracks(draw, *, default_names=False, rates=RATES, covered=False, sized=None)
             visible[place] = True
     fps, start = draw(st.sampled_from(rates)), draw(st.integers(0, 1000))
     sized = draw(st.booleans()) if sized is None else sized
+    radius = rng.gamma(2, 1, (n, t)).astype(np.float32)
+    radius[rng.random((n, t)) < 0.2] = np.nan
     own_names = () if default_names else tuple(draw(st.lists(names, min_size=n, max_size=n)))
     return Tracks(
         xy,
@@ -57,6 +59,7 @@ def tracks(draw, *, default_names=False, rates=RATES, covered=False, sized=None)
         start=start,
         names=own_names,
         queries=draw(st.sampled_from([None, _queries(n)])),
+        radius=draw(st.sampled_from([None, radius])),
     )
 
 
@@ -89,10 +92,17 @@ def assert_same_positions(found, wanted, atol=0.0):
     np.testing.assert_array_equal(found.visible, wanted.visible)
 
 
+def assert_same_radii(found, wanted):
+    assert (found.radius is None) == (wanted.radius is None)
+    if wanted.radius is not None:
+        np.testing.assert_array_equal(found.radius, wanted.radius)
+
+
 def assert_same(found, wanted):
     """Everything is the same to the last bit, queries too."""
     assert_same_positions(found, wanted)
     np.testing.assert_array_equal(found.confidence, wanted.confidence)
+    assert_same_radii(found, wanted)
     np.testing.assert_array_equal(found.times, wanted.times)
     assert (found.size, found.fps, found.start) == (wanted.size, wanted.fps, wanted.start)
     assert found.names == wanted.names

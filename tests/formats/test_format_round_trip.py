@@ -9,6 +9,7 @@ from format_examples import (
     RATES,
     assert_same,
     assert_same_positions,
+    assert_same_radii,
     example,
     tracks,
 )
@@ -55,6 +56,7 @@ def test_csv_keeps_all_but_the_queries(round_trip, wanted):
     found = round_trip(wanted, "csv")
     assert_same_positions(found, wanted)
     np.testing.assert_array_equal(found.confidence, wanted.confidence)
+    assert_same_radii(found, wanted)
     np.testing.assert_allclose(found.times, wanted.times, rtol=1e-12)
     assert found.names == wanted.names
     assert found.size == wanted.size

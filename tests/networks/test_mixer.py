@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pointtrack.networks.blocks.mixer import Mixer, TimeMixing
+from pointtrack.networks.blocks.mixer import Mixer, MixerState, TimeMixing
 
 CHANNELS = 6
 
@@ -67,3 +67,20 @@ def test_a_causal_mixer_gives_the_same_in_parts_of_any_length() -> None:
     torch.testing.assert_close(torch.cat(parts, dim=2), whole)
     torch.testing.assert_close(state, last)
     assert not torch.allclose(mixer(x), whole)
+
+
+def test_a_state_may_be_overwritten_by_the_next() -> None:
+    torch.manual_seed(1)
+    mixer = Mixer(10, 4, channels=16, hidden=32, depth=3).requires_grad_(False)
+    old = MixerState(*torch.randn(2, 3, 5, 2, 16))
+    known = [value.clone() for value in old]
+    for length in (1, 2, 4):
+        x = torch.randn(5, length, 10)
+        expected, after = mixer.causal(x, old)
+        torch.testing.assert_close([*old], known)  # is left alone unless told otherwise
+        state = MixerState(*(value.clone() for value in old))
+        places = [value.data_ptr() for value in state]
+        made, state = mixer.causal(x, state, overwrite=True)
+        torch.testing.assert_close(made, expected)
+        torch.testing.assert_close(state, after)
+        assert [value.data_ptr() for value in state] == places

@@ -74,7 +74,9 @@ def test_a_session_takes_points_up_removes_and_corrects_them(tracker: pt.Tracker
         session.correct(ids[2], POINTS[4])
         now = session.step(SCENE.frames[3])
         assert now.ids.tolist() == [0, 2]
-        assert session.radius.shape == (2,)
+        assert now.radius is not None
+        assert now.radius.shape == (2,)
+        assert (now.radius > 0).all()
         fresh = tracker.session()
         fresh.add(POINTS[4])
         fresh.step(SCENE.frames[2])
@@ -124,3 +126,33 @@ def test_tensors_that_do_not_fit_are_named() -> None:
 def test_options_out_of_range(options: dict) -> None:
     with pytest.raises(pt.PointtrackError, match=next(iter(options))):
         pt.load("compact", "random", **options)
+
+
+def test_error_radii_keep_to_their_points_through_corrections(tracker: pt.Tracker) -> None:
+    with tracker.session() as plain, tracker.session() as changed:
+        for session in (plain, changed):
+            session.add(POINTS[:3])
+            session.step(SCENE.frames[0])
+            session.step(SCENE.frames[1])
+        changed.correct(0, POINTS[4])  # which puts its row behind the others
+        wanted, found = plain.step(SCENE.frames[2]), changed.step(SCENE.frames[2])
+    assert wanted.radius is not None
+    assert found.radius is not None
+    np.testing.assert_allclose(found.radius[1:], wanted.radius[1:], rtol=1e-4)
+    assert found.radius[0] != wanted.radius[0]
+
+
+def test_tracks_have_error_radii_which_are_zero_at_queries(tracker: pt.Tracker) -> None:
+    tracks = tracker.track(SCENE.frames, on_frame(POINTS[:2], 1))
+    assert tracks.radius is not None
+    assert (tracks.radius[:, 1] == 0).all()
+    assert (np.delete(tracks.radius, 1, axis=1) > 0).all()
+
+
+def test_a_history_keeps_error_radii(tracker: pt.Tracker) -> None:
+    with tracker.session(keep=True) as session:
+        session.add(POINTS[:2])
+        steps = [session.step(frame) for frame in SCENE.frames[:3]]
+        tracks = session.tracks()
+    assert tracks.radius is not None
+    np.testing.assert_array_equal(tracks.radius, np.stack([now.radius for now in steps], axis=1))

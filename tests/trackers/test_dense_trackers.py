@@ -204,8 +204,34 @@ def test_points_of_dot_that_are_removed_free_what_was_tracked_for_them() -> None
     assert len(session._held) == 2
     session.remove(first)
     assert list(session._held) == [1]
+    session.step(SCENE.frames[2])
+    assert set(session._step.ids) <= set(session._held[1].ids)
     session.close()
     assert not session._held
+
+
+def test_the_only_point_of_a_session_of_dot_may_be_corrected() -> None:
+    session = blunt_dot(pt.load("klt")).session()
+    point = session.add([(10, 10)])[0]
+    for t in (0, 1):
+        session.step(SCENE.frames[t])
+    session.correct(point, (40, 30))
+    wanted = SCENE.truth(np.array([[1, 40, 30]], np.float32))[0]
+    for t in (2, 3):
+        now = session.step(SCENE.frames[t])
+        assert np.hypot(*(now.xy[0] - wanted[t])) < 1.2
+
+
+def test_dot_forwards_only_is_the_same_from_the_queries_on() -> None:
+    dot = blunt_dot(pt.load("klt"), sources=1)
+    queries = np.array([[1, 30, 20], [3, 50, 30]], np.float32)
+    both = dot.track(SCENE.frames, queries)
+    done: list[tuple[int, int]] = []
+    ahead = dot.track(SCENE.frames, queries, both_ways=False, progress=lambda *at: done.append(at))
+    for row, t in enumerate((1, 3)):
+        np.testing.assert_array_equal(ahead.xy[row, t:], both.xy[row, t:])
+        assert np.isnan(ahead.xy[row, :t]).all()
+    assert done[-1] == (5 + 3, 5 + 3)  # no frame before a query is looked at
 
 
 def test_dot_answers_where_its_tracker_loses_everything() -> None:

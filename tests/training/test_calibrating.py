@@ -98,7 +98,7 @@ def test_a_tracker_says_what_its_curves_say(trained: Path, tmp_path: Path) -> No
             session.add([[10, 10], [30, 20]])
             session.step(frames[0])
             now = session.step(frames[1])
-            radii.append(session.radius)
+            radii.append(now.radius)
     np.testing.assert_allclose(now.confidence, 0.25)
     np.testing.assert_allclose(radii[1], 7 * radii[0], rtol=0.05)  # half precision between them
 

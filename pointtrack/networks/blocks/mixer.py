@@ -121,19 +121,28 @@ class Mixer(nn.Module):
             x = block(x)
         return self.exit(self.norm(x))
 
-    def causal(self, x: Tensor, state: MixerState) -> tuple[Tensor, MixerState]:
-        """Each frame sees the ones before it. Also returns the state after the last one."""
+    def causal(
+        self, x: Tensor, state: MixerState, overwrite: bool = False
+    ) -> tuple[Tensor, MixerState]:
+        """Each frame sees the ones before it. Also returns the state after the last one.
+
+        That may ``overwrite`` the one that was given: two of them at a time are much to hold.
+        """
         x = self.entry(x)
         kept = []
         for number, block in enumerate(self.blocks):
             assert isinstance(block, MixerBlock)
-            x, *after = block.causal(x, state.inputs[number], state.sums[number])
+            before = state.inputs[number], state.sums[number]
+            x, *after = block.causal(x, *before)
+            if overwrite:
+                after = [old.copy_(new) for old, new in zip(before, after, strict=True)]
             kept.append(after)
-        inputs, sums = (torch.stack(same) for same in zip(*kept, strict=True))
-        return self.exit(self.norm(x)), MixerState(inputs, sums)
+        if not overwrite:
+            state = MixerState(*(torch.stack(same) for same in zip(*kept, strict=True)))
+        return self.exit(self.norm(x)), state
 
     def first_state(self, *shape: int) -> MixerState:
         """The state before the first frame of a clip, for tracks of that shape: zeros."""
         depth = len(self.blocks)
-        zeros = self.entry.weight.new_zeros(depth, *shape, 2, self.channels)
-        return MixerState(zeros, zeros)
+        size = (depth, *shape, 2, self.channels)
+        return MixerState(*(self.entry.weight.new_zeros(size) for _ in MixerState._fields))

@@ -39,7 +39,7 @@ class Source(NamedTuple):
 
     encoded: Encoded
     points: Tensor  # S 3, normalised x and y, and whether they are seen
-    index: Tensor | None  # type: ignore[assignment]  # of the nearest of those that are seen; None when there is none
+    closest: Tensor | None  # h w, of those that are seen, by number; None when there are none
 
 
 class Refiner:
@@ -90,7 +90,7 @@ class Refiner:
             a pixel is seen.
         """
         target = self._points(xy, visible, size)
-        moved, seen = densify(source.points, target, self._cells, source.index)
+        moved, seen = densify(source.points, target, self._cells, source.closest)
         flow, probability = self._network(
             source.encoded, features, moved[None], seen[None], self._iterations
         )
@@ -190,17 +190,18 @@ class DotTracker(Tracker):
         frames = sorted(set(queries.t.tolist()))
         sparse = self._tracker.track(video, self._support(video, frames), progress=progress)
         groups = [frames[k : k + self._sources] for k in range(0, len(frames), self._sources)]
-        tick = Ticker(progress, len(groups) * len(video))
+        begins = [0 if both_ways else group[0] for group in groups]
+        tick = Ticker(progress, sum(len(video) - begin for begin in begins))
         found = Paths.empty(len(queries.t), len(video))  # one row an observation
-        for group in groups:
+        for group, begin in zip(groups, begins, strict=True):
             sources = {
                 t: self._refiner.source(self._refiner.encode(video[t]), *sparse.at(t), video.size)
                 for t in group
             }
-            for t, picture in enumerate(video):
+            for t, picture in enumerate(video[begin:], begin):
                 features = self._refiner.encode(picture)[1]
                 for start, source in sources.items():
-                    if start == t:
+                    if start == t or (start > t and not both_ways):
                         continue
                     rows = np.flatnonzero(queries.t == start)
                     flow = self._refiner.flow(source, features, *sparse.at(t), video.size)
@@ -268,6 +269,8 @@ class DotSession(Session):
 
     def _look(self, frame: Picture) -> None:
         """Move the point tracker on; where points wait, with more of its own."""
+        if self._seen is not None:
+            self._free()
         if self._waiting:
             self._inner.add(self._sampler.points(frame, self._before, self._count))
         self._step = self._inner.step(frame)
@@ -304,10 +307,11 @@ class DotSession(Session):
         self._forget()
 
     def _forget(self) -> None:
-        """Drop sources without points, and what only they had tracked."""
+        """Drop sources without points."""
         self._held = {born: held for born, held in self._held.items() if born in self._born}
-        if self.frame < 0:
-            return
+
+    def _free(self) -> None:
+        """Stop to track what no source needs any more; until the next frame one might."""
         needed = [held.ids for held in self._held.values()]
         gone = np.setdiff1d(self._step.ids, np.concatenate(needed) if needed else [])
         if len(gone):

@@ -67,7 +67,11 @@ class CausalModel(TapirModel):
     def step(self, maps: Maps, followed: Followed) -> Any:
         """Follow points onto one frame; ``(N, 1, ...)``."""
         found, followed.states = self.network.step(
-            self.seen(maps), followed.points, followed.states, self._size
+            self.seen(maps),
+            followed.points,
+            followed.states,
+            self._size,
+            overwrite=not torch.compiler.is_compiling(),  # an exported step changes no input
         )
         return certain(found, self._threshold)
 

@@ -156,8 +156,7 @@ class FindingSession(Session):
             np.concatenate(pair) for pair in zip(self._now, found, strict=True)
         )
         self._now = xy, visible, confidence
-        order = np.argsort(self._ids, kind="stable")
-        now = Step(self.frame, self._ids[order], xy[order], visible[order], confidence[order])
+        now = self._report()
         if self._history is not None:
             self._history.steps[-1] = now
             for point, place in zip(ids, found[0], strict=True):
