@@ -24,7 +24,15 @@ from pointtrack.export import export_onnx
 from pointtrack.export.checking import TOLERANCE, agreement, moving_picture, scattered
 
 # Whose own size frames are brought to; the others take them as they are.
-SIZED = ("causal_tapir", "cotracker3_online", "locotrack_small", "locotrack_base", "tapnext")
+SIZED = (
+    "causal_tapir",
+    "causal_bootstapir",
+    "cotracker3_online",
+    "cotracker3_offline",
+    "locotrack_small",
+    "locotrack_base",
+    "tapnext",
+)
 MODELS = (*SIZED, "raft_small", "raft_large", "compact")
 
 

@@ -7,7 +7,8 @@ FOLDER holds checkouts of the published repositories, each under its own name, l
 ("co-tracker", "tapnet", "locotrack", "pips", "pips2", "raft", "mft", "taptr", "track_on",
 "alltracker", "gmrw", "dot", "dinov2"; "co-tracker-v1.0" for CoTracker 1). Of a network whose
 checkout is not there, ours alone is measured. What that code needs besides PyTorch (einops,
-dm-tree, einshape, torchvision, transformers) may lie in a folder of PYTHONPATH.
+dm-tree, einshape, torchvision, transformers) may lie in a folder of PYTHONPATH. TAP-Net's is in
+JAX and runs in a Python of its own, with --jax-python.
 
 The published network gets random weights, ours is filled with the same by the loader of official
 files, and their answers are compared. Seconds are CPU time on one thread; the two take turns, and

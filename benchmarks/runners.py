@@ -120,8 +120,8 @@ def gmrw(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -
     maps = network.encode(video[0])
     size = (video.shape[3], video.shape[4])
     pairs = [gmrw_chain.pair(network, *both, size) for both in itertools.pairwise(maps)]
-    tracks, visible = gmrw_chain.chain(pairs, queries[0], size)
-    return {"tracks": tracks, "visible": visible.float()}
+    tracks, _ = gmrw_chain.chain(pairs, queries[0], size)
+    return {"step": tracks[:, 1]}
 
 
 def dot(network: Any, video: Tensor, queries: Tensor, iterations: int | None) -> Values:

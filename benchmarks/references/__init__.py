@@ -35,7 +35,8 @@ class Reference(NamedTuple):
 
     network: HasState  # under the official names
     run: Run
-    clock: Callable[[], float] = time.process_time  # CPU seconds of whoever runs it
+    # CPU seconds and peak memory of the process that it runs in.
+    clock: Callable[[], float] = time.process_time
     peak: Callable[[], float] = peak_mebibytes
 
 
@@ -93,6 +94,7 @@ def absent(*names: str) -> None:
         except ModuleNotFoundError:
             stand_in = sys.modules[name] = ModuleType(name)
             stand_in.__getattr__ = lambda _: None  # type: ignore[method-assign]
+            stand_in.__dict__["__all__"] = []
 
 
 @contextmanager

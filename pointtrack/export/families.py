@@ -254,7 +254,7 @@ def _flow(tracker: Any) -> Exported:
 
 def _compact(tracker: Any) -> Exported:
     follower = tracker._follower
-    network = follower.network
+    network, true = follower.network, follower.calibration
     frames = torch.rand(1, 3, 96, 128) * 255
     queries = torch.rand(_N, 2) * 90
     with torch.no_grad():
@@ -273,7 +273,10 @@ def _compact(tracker: Any) -> Exported:
     def step(*values: Tensor) -> list[Tensor]:
         seen, known = _split(values, len(maps), len(states))
         after, answer = network.step(PointState(*known), seen, follower.iterations)
-        return [*latest(answer), *after]
+        xy, visible, sure, radius = latest(answer)
+        sure = _curve(sure, true.stated, true.true)
+        radius = radius * _curve(radius, true.radius, true.factor)
+        return [xy, visible, sure, radius, *after]
 
     fresh = {"queries": Value(queries[:_M], {0: _NEW})}
     parts = [
@@ -287,6 +290,19 @@ def _compact(tracker: Any) -> Exported:
         Part("step", step, {**maps, **states}, (*Found._fields, *_names("next.", first))),
     ]
     return Exported("compact", network, parts, Convention((0, 0)))
+
+
+def _curve(x: Tensor, knots: Sequence[float], values: Sequence[float]) -> Tensor:
+    """Straight between the knots, level beyond the outer ones; as `numpy.interp`."""
+    if len(knots) == 1:
+        return torch.full_like(x, values[0])
+    if tuple(knots) == tuple(values):
+        return x.clamp(knots[0], knots[-1])
+    at, known = x.new_tensor(knots), x.new_tensor(values)
+    x = x.clamp(knots[0], knots[-1])
+    left = (x[..., None] >= at[1:-1]).sum(-1)  # the interval that x lies in
+    slope = (known[1:] - known[:-1]) / (at[1:] - at[:-1])
+    return known[left] + (x - at[left]) * slope[left]
 
 
 # --- what they share -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pointtrack
 from pointtrack.errors import PointtrackError, require
 from pointtrack.export.checking import Agreement, compare
 from pointtrack.export.families import EXPORTED, Exported, check_exported, exported
-from pointtrack.export.parts import EXTRA, joined, to_graph
+from pointtrack.export.parts import EXTRA, Part, joined, to_graph
 from pointtrack.files import PathLike, atomic_path
 from pointtrack.trackers.base import Tracker
 from pointtrack.trackers.onnx.file import About
@@ -92,7 +92,7 @@ def _check_options(model: str, options: Mapping[str, Any]) -> None:
             )
 
 
-def _graph(model: str, made: Exported, part: Any) -> Any:
+def _graph(model: str, made: Exported, part: Part) -> Any:
     try:
         return to_graph(made.network, part)
     except PointtrackError:

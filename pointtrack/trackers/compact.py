@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pointtrack.errors import PointtrackError, WeightsError
+from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size
 from pointtrack.trackers.base import Tracker
 from pointtrack.weights import ModelCard
@@ -25,6 +25,8 @@ CARD = ModelCard(
     weights_licence="Apache-2.0",
 )
 
+THRESHOLD = 0.7  # best for the average Jaccard; at 0.5 visibility itself is right most often
+
 _MULTIPLE = 16
 
 
@@ -34,7 +36,8 @@ class CompactTracker(Tracker):
     Parameters
     ----------
     weights
-        A safetensors file that ``pointtrack train`` wrote, a mapping of tensors, or
+        None or ``"bundled"``: those that come with pointtrack; a safetensors file that
+        ``pointtrack train`` or ``pointtrack calibrate`` wrote; a mapping of tensors; or
         ``"random"``.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -44,12 +47,12 @@ class CompactTracker(Tracker):
     working
         Frames are brought to as many pixels as a square of this side has.
     iterations
-        How often a point is moved within a frame; 0: as in training.
+        How often a point is moved within a frame; 0: as often as in training (three times).
     threshold
         A point counts as visible from this probability on.
     refine
-        Where a video is larger than its working size, look for each point's patch at full
-        resolution around the place found (`refinement.py`).
+        Look for each point's patch around the place found, in the video's own pixels
+        (`refinement.py`).
 
     Raises
     ------
@@ -65,8 +68,8 @@ class CompactTracker(Tracker):
         device: str = "auto",
         precision: str = "auto",
         working: int = 256,
-        iterations: int = 0,
-        threshold: float = 0.5,
+        iterations: int = 4,
+        threshold: float = THRESHOLD,
         refine: bool = True,
     ):
         if working < _MULTIPLE:
@@ -76,12 +79,11 @@ class CompactTracker(Tracker):
                 "compact needs iterations >= 0 and a threshold from 0 to 1, found "
                 f"{iterations} and {threshold}"
             )
-        if weights is None:
-            raise WeightsError("compact needs weights: a safetensors file, or 'random' for tests")
         # Networks are imported when one is wanted: PyTorch is slow to start.
         from pointtrack.trackers.compact_session import Follower
 
-        self._follower = Follower(weights, device, precision, iterations)
+        chosen = "bundled" if weights is None else weights
+        self._follower = Follower(chosen, device, precision, iterations)
         self._working, self._threshold, self._refine = working, threshold, refine
 
     def session(self, keep: bool = False) -> CompactSession:

@@ -14,7 +14,7 @@ from pointtrack import geometry
 from pointtrack.errors import PointtrackError
 from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
 from pointtrack.trackers.compact import working_size
-from pointtrack.trackers.refinement import LARGER, Refiner
+from pointtrack.trackers.refinement import Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
 from pointtrack.weights.compact import Weights, load_compact, read_calibration
 
@@ -116,9 +116,8 @@ class CompactSession(Session):
         self._refiner: Refiner | None = None
 
     def _start(self, frame: NDArray[np.uint8]) -> None:
-        ratio = self._ratio()
-        if self._refine and ratio >= LARGER:
-            self._refiner = Refiner(ratio)
+        if self._refine:
+            self._refiner = Refiner(self._ratio())
             self._refiner.see(frame)
         self._features = self._encode(frame)
 
@@ -150,7 +149,7 @@ class CompactSession(Session):
         visible = found.visible > self._threshold
         self._radii = (found.radius * self._ratio()).astype(np.float32)
         if self._refiner is not None:
-            xy = self._refiner.refine(xy, visible, self._radii)
+            xy = self._refiner.refine(xy, visible)
         return xy, visible & geometry.inside(xy, self.size), found.sure
 
     def _radius(self) -> Values:

@@ -1,11 +1,11 @@
 """Positions at full resolution, of points that were followed on smaller frames.
 
 A network that sees a large video at a quarter of its size is a pixel off where a person would not
-be. Each point therefore keeps the patch around its query at full resolution, and is aligned with
-it around the network's position: by Lucas-Kanade from about the network's scale up to the video's,
-then under an affine warp that is carried from frame to frame (`Templates`). What comes of it counts
-only where the patch fits well, fits better than before, and is as near as the network's error
-allows.
+be, and even at its full size a third of one. Each point therefore keeps the patch around its
+query at full resolution, and is aligned with it around the network's position: by Lucas-Kanade
+from about the network's scale up to the video's, then under an affine warp that is carried from
+frame to frame (`Templates`). What comes of it counts only where the patch fits well, fits better
+than before, and is about as near as the network's own grid allows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from pointtrack.trackers.patches import Array, Grey
 from pointtrack.trackers.templates import Templates
 
-LARGER = 1.25  # video pixels a working pixel from which on it pays
 _RADIUS, _SPACING = 7, 1
-_LIKE = 0.7  # correlation with the query's patch that counts as the same point
-_BETTER = 0.8  # what must be left of its distance to 1 at most, or the network's word stands
-_REACH = 1.0  # working pixels that a point may be moved by, beside its predicted error
+_LIKE = 0.8  # correlation with the query's patch that counts as the same point
+_BETTER = 0.7  # what must be left of its distance to 1 at most, or the network's word stands
+_REACH = 1.5  # working pixels that a point may be moved by
 
 
 class Refiner:
@@ -58,7 +57,7 @@ class Refiner:
         for templates in self._levels:
             templates.keep(rows)
 
-    def refine(self, xy: Array, rows: NDArray[np.bool_], error: Array) -> Array:
+    def refine(self, xy: Array, rows: NDArray[np.bool_]) -> Array:
         """Where the points really are on the latest frame, as far as can be seen.
 
         Parameters
@@ -67,8 +66,6 @@ class Refiner:
             ``(K, 2)``: where they are roughly.
         rows
             ``(K,)``: which of them to look for.
-        error
-            ``(K,)``: how far off each may be, in pixels.
 
         Returns
         -------
@@ -82,21 +79,20 @@ class Refiner:
         fine = self._levels[0]
         before = fine.likeness(self._pictures[0], result[chosen], chosen)
         least = np.maximum(1 - _BETTER * (1 - before), _LIKE)
-        reach = self._scale * _REACH + error[chosen]
         # A warp that was carried along may have gone astray: the patch as it was comes second.
         for carried in (True, False):
             warp = fine.warp(chosen)
             if not carried:
                 warp = np.broadcast_to(np.eye(2, dtype=np.float32), warp.shape)
-            found, good = self._search(result[chosen], chosen, warp, least, reach)
+            found, good = self._search(result[chosen], chosen, warp, least)
             result[chosen[good]] = found[good]
-            chosen, least, reach = chosen[~good], least[~good], reach[~good]
+            chosen, least = chosen[~good], least[~good]
             if len(chosen) == 0:
                 break
         return result
 
     def _search(
-        self, rough: Array, rows: NDArray[np.int64], warp: Array, least: Array, reach: Array
+        self, rough: Array, rows: NDArray[np.int64], warp: Array, least: Array
     ) -> tuple[Array, NDArray[np.bool_]]:
         """Where patches fit from ``warp (R, 2, 2)`` on, and whether that is to be believed."""
         xy = rough
@@ -109,7 +105,7 @@ class Refiner:
         better = alike > shifted
         place = np.where(better[:, None], turned, xy).astype(np.float32)
         moved = np.hypot(*(place - rough).T)
-        good = (np.maximum(alike, shifted) >= least) & (moved <= reach)
+        good = (np.maximum(alike, shifted) >= least) & (moved <= _REACH * self._scale)
         taken = np.zeros(len(fine.warp()), bool)
         taken[rows[good & better]] = True
         fine.accept(taken)

@@ -93,6 +93,7 @@ def load(
         wrote, which ends in ``.onnx``.
     weights
         For models that learn: a path, a mapping of tensors under their official names,
+        ``"bundled"`` (what comes with pointtrack: ``compact`` only, and its default),
         ``"official"`` (downloaded once into ``POINTTRACK_CACHE``; ``"official:baseline"`` where
         there are several) or ``"random"``. Models without weights take None, but for ``mft``
         and ``flow_chain`` with a flow network (``flow="raft_large"``): the weights are its.

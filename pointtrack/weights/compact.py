@@ -20,6 +20,8 @@ from pointtrack.weights.calibration import Calibration
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 
+BUNDLED = Path(__file__).with_name("bundled") / "compact.safetensors"
+
 
 def load_compact(weights: Weights) -> CompactNetwork:
     """The network with its weights, in evaluation mode.
@@ -27,14 +29,15 @@ def load_compact(weights: Weights) -> CompactNetwork:
     Parameters
     ----------
     weights
-        A safetensors file that `pointtrack train` wrote, a mapping of tensors, or
-        ``"random"``.
+        ``"bundled"``: those that come with pointtrack; a safetensors file that
+        `pointtrack train` wrote; a mapping of tensors; or ``"random"``.
 
     Raises
     ------
     WeightsError
         When the file cannot be read or does not fit the network; the message names both.
     """
+    weights = _file(weights)
     if isinstance(weights, Mapping):
         network, tensors, name = CompactNetwork(), dict(weights), "the weights"
     elif weights == "random":
@@ -59,9 +62,16 @@ def read_calibration(weights: Weights) -> Calibration:
     WeightsError
         When the file cannot be read, or what it says not understood.
     """
+    weights = _file(weights)
     if isinstance(weights, Mapping) or weights == "random":
         return Calibration()
     return Calibration.from_header(read_weights(weights)[1], os.fspath(weights))
+
+
+def _file(weights: Weights) -> Weights:
+    if isinstance(weights, str) and weights.partition(":")[0] == "official":
+        raise WeightsError("compact is this project's own: its weights are 'bundled'")
+    return BUNDLED if isinstance(weights, str) and weights == "bundled" else weights
 
 
 def read_weights(path: PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:

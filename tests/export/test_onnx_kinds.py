@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,8 @@ import pointtrack as pt
 from pointtrack.export import export_onnx
 from pointtrack.export.checking import agreement, moving_picture, scattered
 from pointtrack.networks import locotrack, tapnext
+from pointtrack.trackers import compact_session
+from pointtrack.weights.calibration import Calibration
 
 for library in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(library)
@@ -26,6 +29,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "tapnext": {"resolution": (32, 32)},
     "compact": {"working": 160, "iterations": 1},
 }
+# Of the compact one: what a file's sure and radius are must be true already.
+CALIBRATION = Calibration((0.1, 0.4, 0.7), (0.2, 0.3, 0.9), (1.0, 30.0), (3.0, 0.5))
 
 
 @pytest.fixture(params=list(KINDS), scope="module")
@@ -35,6 +40,7 @@ def trackers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(locotrack, "ITERATIONS", 1)
         patch.setattr(tapnext, "tapnext", lambda: tapnext.TapNext(width=24, depth=2, heads=2))
+        patch.setattr(compact_session, "read_calibration", lambda _: CALIBRATION)
         path: Path = tmp_path_factory.mktemp("exported") / f"{name}.onnx"
         assert export_onnx(name, path, "random", **options) is not None
         yield pt.load(name, "random", device="cpu", **options), pt.load(path)
@@ -60,5 +66,7 @@ def test_points_come_and_go_in_a_session(trackers: Any) -> None:
                 session.remove(ids[0])
             now = session.step(frame)
         answers.append(now)
+    if answers[0].radius is not None:
+        np.testing.assert_allclose(answers[1].radius, answers[0].radius, rtol=1e-3)
     assert answers[0].ids.tolist() == answers[1].ids.tolist() == [1, 2, 3, 4]
     assert abs(answers[0].xy - answers[1].xy).max() <= 1e-3

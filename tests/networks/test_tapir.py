@@ -65,6 +65,23 @@ def test_frame_by_frame_is_the_same_as_all_at_once(network: Tapir, clip) -> None
 
 
 @torch.inference_mode()
+def test_each_portion_overwrites_its_share_of_the_states(
+    network: Tapir, clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, queries = clip
+    maps = seen(network, video[:, :1])
+    points = described(network, maps, queries * queries.new_tensor([0, 1, 1]))
+    output, states = network.step(maps, points, network.first_states(2, 3, levels=2), SIZE)
+    output, expected = network.step(maps, points, states, SIZE)
+    monkeypatch.setattr(tapir, "PORTION", 2)
+    found, after = network.step(maps, points, states, SIZE, overwrite=True)
+    torch.testing.assert_close(found.tracks, output.tracks, atol=1e-3, rtol=0)
+    for old, new, wanted in zip(states, after, expected, strict=True):
+        torch.testing.assert_close(new, wanted, atol=1e-3, rtol=1e-3)
+        assert new.inputs.data_ptr() == old.inputs.data_ptr()
+
+
+@torch.inference_mode()
 def test_a_point_added_later_is_a_point_of_a_video_that_begins_there(network: Tapir, clip) -> None:
     video, queries = clip
     old, new = queries[:, :2], queries[:, 2:].clone()

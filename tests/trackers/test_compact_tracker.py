@@ -6,6 +6,7 @@ Whether it tracks is a matter of its weights; here they are random.
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,11 @@ import pointtrack as pt
 from pointtrack.networks.compact import CompactConfig, CompactNetwork
 from pointtrack.trackers.compact import working_size
 from pointtrack.training.checkpoints import write_weights
+from pointtrack.weights.calibration import Calibration
+from pointtrack.weights.compact import BUNDLED, read_calibration
 
 SCENE = clip(8, (64, 48), velocity=(0.8, -0.4), seed=1)
+SHIPPED = 12_000_000  # bytes that the weights may have at most
 POINTS = spread(SCENE.size, 3, 2, 10)
 
 pytestmark = pytest.mark.filterwarnings("ignore:compact has random weights")
@@ -30,9 +34,14 @@ def tracker() -> pt.Tracker:
     return pt.load("compact", "random", working=64)
 
 
-def test_it_asks_for_weights_and_says_when_they_are_random() -> None:
-    with pytest.raises(pt.WeightsError, match="compact needs weights"):
-        pt.load("compact")
+def test_it_has_weights_of_its_own_and_says_when_they_are_random() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tracks = pt.load("compact").track(SCENE.frames, on_frame(POINTS, 0))
+    named = pt.load("compact", "bundled").track(SCENE.frames, on_frame(POINTS, 0))
+    np.testing.assert_array_equal(tracks.xy, named.xy)
+    with pytest.raises(pt.WeightsError, match="its weights are 'bundled'"):
+        pt.load("compact", "official")
     with pytest.warns(UserWarning, match="random weights"):
         pt.load("compact", "random")
 
@@ -156,3 +165,14 @@ def test_a_history_keeps_error_radii(tracker: pt.Tracker) -> None:
         tracks = session.tracks()
     assert tracks.radius is not None
     np.testing.assert_array_equal(tracks.radius, np.stack([now.radius for now in steps], axis=1))
+
+
+def test_the_bundled_weights_are_small_calibrated_and_follow_a_texture() -> None:
+    assert BUNDLED.stat().st_size < SHIPPED
+    assert read_calibration("bundled") != Calibration()
+    scene = clip(8, (128, 96), velocity=(2.0, -1.0), seed=3)
+    points = spread(scene.size, 4, 3, 24)
+    tracks = pt.load("compact").track(scene.frames, on_frame(points, 0))
+    truth = np.stack([scene.move(points, 0, t) for t in range(8)], axis=1)
+    assert np.median(np.linalg.norm(tracks.xy - truth, axis=2)) < 1
+    assert tracks.visible.mean() > 0.8

@@ -52,10 +52,10 @@ class OnnxFollower:
 class OnnxCompactTracker(Tracker):
     """As `CompactTracker`."""
 
-    def __init__(self, file: OnnxFile, working: int, threshold: float) -> None:
+    def __init__(self, file: OnnxFile, working: int, threshold: float, refine: bool) -> None:
         self.card = file.card
         self._follower: Any = OnnxFollower(file)
-        self._working, self._threshold = working, threshold
+        self._working, self._threshold, self._refine = working, threshold, refine
 
     def session(self, keep: bool = False) -> CompactSession:
-        return CompactSession(self._follower, self._working, self._threshold, keep)
+        return CompactSession(self._follower, self._working, self._threshold, keep, self._refine)

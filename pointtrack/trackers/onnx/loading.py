@@ -16,6 +16,7 @@ import torch
 from pointtrack.errors import PointtrackError, WeightsError
 from pointtrack.files import PathLike
 from pointtrack.trackers.base import Tracker
+from pointtrack.trackers.compact import THRESHOLD
 from pointtrack.trackers.flow_chain import FlowChainTracker
 from pointtrack.trackers.neural.budget import parse_memory
 from pointtrack.trackers.neural.causal import CausalTracker
@@ -106,8 +107,10 @@ def _flow(file: OnnxFile, longest: int = 768) -> Tracker:
     return FlowChainTracker(OnnxRaftFlow(file), longest)
 
 
-def _compact(file: OnnxFile, working: int = 256, threshold: float = 0.5) -> Tracker:
-    return OnnxCompactTracker(file, working, threshold)
+def _compact(
+    file: OnnxFile, working: int = 256, threshold: float = THRESHOLD, refine: bool = True
+) -> Tracker:
+    return OnnxCompactTracker(file, working, threshold, refine)
 
 
 _KINDS: dict[str, Callable[..., Tracker]] = {
