@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from pointtrack.networks.blocks.encoders import FlowEncoder
 from pointtrack.networks.blocks.steps import last
+from pointtrack.networks.blocks.upsampling import convex_upsample
 from pointtrack.networks.raft import (
     LARGE,
     Correlations,
@@ -31,7 +32,6 @@ from pointtrack.networks.raft import (
     GatedPass,
     MotionEncoder,
     Raft,
-    convex_upsample,
     two_convolutions,
 )
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pointtrack.networks.raft import LARGE, Encoded, Raft, State, convex_upsample
+from pointtrack.networks.blocks.upsampling import convex_upsample
+from pointtrack.networks.raft import LARGE, Encoded, Raft, State
 
 ITERATIONS = 12
 

@@ -12,7 +12,6 @@ of what the last iteration gave. `Raft.flow` does the last two.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,9 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pointtrack.networks.blocks.encoders import Bottleneck, FastConv2d, FlowEncoder, ResidualBlock
+from pointtrack.networks.blocks.pictures import Padding, padding_to
 from pointtrack.networks.blocks.sampling import pyramid, windows
 from pointtrack.networks.blocks.steps import last
 from pointtrack.networks.blocks.tiled_correlation import TiledCorrelation
+from pointtrack.networks.blocks.upsampling import convex_upsample
 
 LEVELS = 4
 SMALLEST = 128  # px a side: the coarsest correlations are then two pixels wide
@@ -279,43 +280,9 @@ def two_convolutions(inputs: int, inner: int, outputs: int, last: int) -> nn.Seq
     )
 
 
-def convex_upsample(values: Tensor, weights: Tensor) -> Tensor:
-    """Blow ``values (P, C, h, w)`` up k-fold, each pixel a mean of 3 x 3 around it.
-
-    ``weights (P, 9 k^2, h, w)``: 9 neighbours by k x k fine pixels, before the softmax and a
-    factor of 1/4. Beyond the border the values are zero. Returns ``(P, C, k h, k w)``.
-    """
-    pairs, channels, height, width = values.shape
-    fine = weights.shape[1] // 9  # k^2
-    weights = (0.25 * weights).view(pairs, 1, 9, fine, height * width).softmax(dim=2)
-    around = F.unfold(values, 3, padding=1).view(pairs, channels, 9, 1, height * width)
-    mixed = (weights * around).sum(dim=2)  # P C k^2 h*w
-    shuffled = mixed.reshape(pairs, channels * fine, height, width)
-    return F.pixel_shuffle(shuffled, math.isqrt(fine))
-
-
-class Padding(NamedTuple):
-    """How many pixels are added at each side."""
-
-    left: int
-    right: int
-    top: int
-    bottom: int
-
-    def pad(self, frames: Tensor) -> Tensor:
-        """Continue frames ``(F, 3, H, W)`` with their edges."""
-        return F.pad(frames, list(self), mode="replicate")
-
-    def crop(self, maps: Tensor) -> Tensor:
-        """Take off of ``(..., H, W)`` what was added."""
-        height, width = maps.shape[-2:]
-        return maps[..., self.top : height - self.bottom, self.left : width - self.right]
-
-
 def padding_to_eight(height: int, width: int) -> Padding:
     """What makes a picture's sides multiples of 8, added evenly; at least `SMALLEST`."""
-    wide, high = (max(SMALLEST, -(-side // 8) * 8) - side for side in (width, height))
-    return Padding(wide // 2, wide - wide // 2, high // 2, high - high // 2)
+    return padding_to(height, width, 8, SMALLEST)
 
 
 def raft_large() -> Raft:

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pointtrack.networks.blocks.pictures import Padding
 from pointtrack.networks.mft import ITERATIONS, MftFlow
-from pointtrack.networks.raft import Encoded, Padding, padding_to_eight
+from pointtrack.networks.raft import Encoded, padding_to_eight
 from pointtrack.trackers.flow import DenseFlow, Flow
 
 Prepared = tuple[Encoded, Padding]

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pointtrack.networks import alltracker as module
-from pointtrack.networks.alltracker import AllTracker, Correlations, Estimate, State
+from pointtrack.networks import alltracker_correlations as module
+from pointtrack.networks.alltracker import AllTracker, Estimate, State
+from pointtrack.networks.alltracker_correlations import Correlations
 from pointtrack.networks.blocks.convnext import ConvNextBlock, ConvNextEncoder, DilatedConv2d
 from pointtrack.networks.registry import outline
 from pointtrack.weights.official.alltracker import recipes

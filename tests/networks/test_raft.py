@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pointtrack.networks import build, raft
-from pointtrack.networks.raft import Correlations, convex_upsample, padding_to_eight
+from pointtrack.networks.blocks.upsampling import convex_upsample
+from pointtrack.networks.raft import Correlations, padding_to_eight
 
 
 def slow_volume(first: Tensor, second: Tensor, xy: Tensor, radius: int) -> Tensor:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from pointtrack.networks.alltracker import (
     AllTracker,
-    Correlations,
     Dense,
     Estimate,
     Overlaps,
     filled_up,
     padding_of,
 )
+from pointtrack.networks.alltracker_correlations import Correlations
 
 ROW, LINE = 9, 100  # of maps and of pictures, where the fixtures look
 PAIR = 2  # frames that are taken as flow

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pointtrack.geometry import Size
 from pointtrack.networks import alltracker as network
+from pointtrack.networks import alltracker_correlations as correlations
 from pointtrack.networks.alltracker import STEP, STRIDE, WINDOW, Dense, Estimate, State
 from pointtrack.queries import Queries
 from pointtrack.trackers.base import Paths, Progress, Ticker, Tracker
@@ -75,7 +76,7 @@ class AllTrackerModel(Model):
     def need(self) -> Need:
         size = self.convention.size
         cells, channels = area(size, STRIDE), (2 if self.network.split else 1) * network.CHANNELS
-        pairs = min(network.LARGEST_VOLUME, WINDOW * 4 * cells * cells // 3)
+        pairs = min(correlations.LARGEST_VOLUME, WINDOW * 4 * cells * cells // 3)
         window = WINDOW * cells * 8 * network.CHANNELS
         return Need(
             floats(cells * channels), floats(60 * size[0] * size[1]), 64, floats(pairs + window)

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointtrack.networks.raft import Encoded, Padding, Raft, padding_to_eight
+from pointtrack.networks.blocks.pictures import Padding
+from pointtrack.networks.raft import Encoded, Raft, padding_to_eight
 from pointtrack.trackers.flow import ConsistentFlow, Flow
 from pointtrack.trackers.patches import Grey
 
