@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pointtrack.networks import alltracker_correlations as module
+from pointtrack.networks import alltracker as module
+from pointtrack.networks import alltracker_correlations
 from pointtrack.networks.alltracker import AllTracker, Estimate, State
 from pointtrack.networks.alltracker_correlations import Correlations
 from pointtrack.networks.blocks.convnext import ConvNextBlock, ConvNextEncoder, DilatedConv2d
@@ -68,8 +69,8 @@ def test_tables_made_anew_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     anchor, maps = torch.randn(16, 16, 8), torch.randn(3, 16, 16, 8)
     flow = 6 * torch.randn(3, 16, 16, 2)
     kept = Correlations(anchor, maps).around(flow, slice(None))
-    monkeypatch.setattr(module, "LARGEST_VOLUME", 1 << 17)  # one frame's
-    monkeypatch.setattr(module, "AT_ONCE", 1 << 10)
+    monkeypatch.setattr(alltracker_correlations, "LARGEST_VOLUME", 1 << 17)  # one frame's
+    monkeypatch.setattr(alltracker_correlations, "AT_ONCE", 1 << 13)
     some = Correlations(anchor, maps)
     assert len(some._kept) == 1
     torch.testing.assert_close(some.around(flow, slice(None)), kept)
