@@ -98,8 +98,8 @@ class Tracks:
             radius = np.asarray(radius, np.float32)
             if radius.shape != shape:
                 raise PointtrackError(f"radius must have shape {shape}, found {radius.shape}")
-            if not (np.isnan(radius) | (known & (radius >= 0) & (radius < np.inf))).all():
-                sane = known & (radius >= 0) & (radius < np.inf)
+            sane = known & (radius >= 0) & (radius < np.inf)
+            if not (sane | np.isnan(radius)).all():
                 radius = np.where(sane, radius, np.float32(np.nan))
         if len(names) != shape[0]:
             raise PointtrackError(f"there are {shape[0]} tracks but {len(names)} names")

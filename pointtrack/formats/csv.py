@@ -73,8 +73,8 @@ class Csv:
 def _write(tracks: Tracks, file: io.TextIOBase) -> None:
     sized = min(tracks.size) > 0
     predicted = ("radius",) if tracks.radius is not None else ()
-    columns_written = (*COLUMNS, *predicted, *(("width", "height") if sized else ()))
-    file.write(",".join(columns_written) + "\n")
+    header = (*COLUMNS, *predicted, *(("width", "height") if sized else ()))
+    file.write(",".join(header) + "\n")
     tail = ",{},{}".format(*tracks.size) if sized else ""
     rows = tracks.known.copy()  # N T
     rows[~rows.any(axis=1), 0] = True
