@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def read_calibration(weights: Weights) -> Calibration:
     weights = _file(weights)
     if isinstance(weights, Mapping) or weights == "random":
         return Calibration()
-    return Calibration.from_header(read_weights(weights)[1], os.fspath(weights))
+    with _opened(weights) as file:
+        return Calibration.from_header(_about(file), os.fspath(weights))
 
 
 def _file(weights: Weights) -> Weights:
@@ -82,16 +84,25 @@ def read_weights(path: PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:
     WeightsError
         When it cannot be read.
     """
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, _about(file)  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: PathLike) -> Iterator[Any]:
     try:
         with Path(path).open("rb"):  # the operating system's own words when that fails
             pass
         with safe_open(path, "pt") as file:
-            about = dict(file.metadata() or {})
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+            yield file
     except OSError as problem:
         raise WeightsError(f"cannot read {path}: {reason(problem)}") from problem
     except SafetensorError as problem:
         raise WeightsError(f"{path} is not a safetensors file: {problem}") from problem
+
+
+def _about(file: Any) -> dict[str, str]:
+    return dict(file.metadata() or {})
 
 
 def fill(network: CompactNetwork, tensors: Mapping[str, Tensor], name: PathLike) -> None:
