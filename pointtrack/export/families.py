@@ -272,7 +272,7 @@ def _compact(tracker: Any) -> Exported:
 
     def step(*values: Tensor) -> list[Tensor]:
         seen, known = _split(values, len(maps), len(states))
-        after, answer = network.step(PointState(*known), seen, follower.iterations)
+        after, answer = network.follow(PointState(*known), seen, follower.iterations, every=True)
         xy, visible, sure, radius = latest(answer)
         sure = _curve(sure, true.stated, true.true)
         radius = radius * _curve(radius, true.radius, true.factor)

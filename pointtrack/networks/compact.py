@@ -1,20 +1,21 @@
 """The project's own tracker: small, causal, one frame at a time, points independent.
 
 A frame is encoded once. Every point carries a recurrent state, what it looked like where it was
-asked for, and what it looked like lately. On a new frame it starts where its velocity takes it,
-or, when it has been lost, where the whole frame looks most like it (TAPIR's global matching,
-arXiv 2306.08637). Then it is moved a few times by what it sees around it: dot products of a
-3 x 3 support patch with a 7 x 7 neighbourhood at three strides (LocoTrack, arXiv 2407.15420;
-CoTracker3, arXiv 2410.11831), read by a recurrent unit as in RAFT whose state goes on to the
-next frame. It says where the point is, whether it is seen, how likely it is seen *and* right to
-within 8 px, and how far off it may be.
+asked for, and what it looked like lately. On a new frame it starts where its velocity takes it.
+Then it is moved a few times by what it sees around it: dot products of a 3 x 3 support patch
+with a 7 x 7 neighbourhood at three strides (LocoTrack, arXiv 2407.15420; CoTracker3,
+arXiv 2410.11831), read by a recurrent unit as in RAFT whose state goes on to the next frame. It
+says where the point is, whether it is seen, how likely it is seen *and* right to within 8 px,
+and how far off it may be. A point that is not surely seen gets a second look, from where the
+whole frame looks most like it (TAPIR's global matching, arXiv 2306.08637), and goes on from
+there when that is seen surely: so points are found again that were hidden or lost.
 
 ::
 
     network = CompactNetwork()
     features = network.encode(frame[None])            # frame: 3 H W
     state = network.begin(features, which, xy)        # any time; then join(state, ...)
-    state, answer = network.step(state, network.encode(next_frame[None]))
+    state, answer = network.follow(state, network.encode(next_frame[None]))
 
 Coordinates are pixels of the encoded frames, the centre of the top-left one at (0, 0).
 """
@@ -37,9 +38,12 @@ Features = list[Tensor]  # (F, h, w, C) at each stride
 
 SUPPORT = 1  # radius of the support patch
 _SAMPLES = (2 * SUPPORT + 1) ** 2
+_SEARCHED = 1  # the stride, by number, at which the whole frame is searched
 _SCALE = 8.0  # px: what offsets are measured in
 _STEP = 2.0  # px: what the last word on a move is given in
 _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
+_DOUBT, _SURE = 0.5, 0.8  # chance to be seen and right: for a second look, and to believe it
+_APART = 6.0  # px: nearer to each other than this, two looks are the same
 
 
 @dataclass(frozen=True)
@@ -115,12 +119,8 @@ class Answer(NamedTuple):
     spread : Tensor
         ``(K, P)``: log of the error's scale b in pixels. Errors of length r have the density
         ``r exp(-r / b) / b^2``; half of them are below 1.68 b.
-    match : Match
-        What the whole frame says; see `match`.
-    jump : Tensor
-        ``(P,)`` logits: go on from there rather than from where the point was expected.
-    expected, start : Tensor
-        ``(P, 2)``: where it was expected, and where the first move began.
+    start : Tensor
+        ``(P, 2)``: where the first move began.
     near : Tensor
         ``(P, L, 2, n * n)`` logits: which cell of the neighbourhood of `start` the point is in,
         by what it looked like at its query and lately.
@@ -130,9 +130,6 @@ class Answer(NamedTuple):
     visible: Tensor
     sure: Tensor
     spread: Tensor
-    match: Match
-    jump: Tensor
-    expected: Tensor
     start: Tensor
     near: Tensor
 
@@ -158,13 +155,9 @@ class CompactNetwork(nn.Module):
         self.head = _Head(config.hidden, 5 + 2 * len(STRIDES) + 1)
         self.carry = nn.Linear(config.hidden, 2)  # how much velocity; how much appearance
         self.start = nn.Linear(len(STRIDES) * config.channels, config.hidden)
-        last = nn.Linear(64, 1)
-        self.jump = nn.Sequential(nn.Linear(config.hidden + _MATCHED, 64), nn.ReLU(), last)
         # Logs of what dot products are multiplied by to be logits.
         self.sharpness = nn.Parameter(torch.tensor(2.5))
         self.near_sharpness = nn.Parameter(torch.full((len(STRIDES), 1, 1), 2.5))
-        self.balance = nn.Parameter(torch.tensor(0.0))  # logit: query's against recent looks
-        nn.init.constant_(last.bias, -2.0)
 
     def encode(self, frames: Tensor) -> Features:
         """Frames ``(F, 3, H, W)`` to feature maps; see `CompactEncoder`."""
@@ -189,22 +182,34 @@ class CompactNetwork(nn.Module):
         return PointState(which, xy, torch.zeros_like(xy), hidden, looks, looks, certain)
 
     def step(
-        self, state: PointState, features: Features, iterations: int | None = None
+        self,
+        state: PointState,
+        features: Features,
+        iterations: int | None = None,
+        found: Tensor | None = None,
+        away: Tensor | None = None,
     ) -> tuple[PointState, Answer]:
-        """Follow points onto the next frame.
+        """Look once for points on the next frame.
 
-        ``iterations`` is how often each is moved; default: the configuration's.
+        Parameters
+        ----------
+        state, features
+            Of the points, and of the frame.
+        iterations
+            How often each is moved; default: the configuration's.
+        found, away
+            ``(P, 2)``, and ``(P,)`` bool: places, and which of the points begin there rather
+            than where they are expected; default: none. See `search`.
         """
         size = (features[0].shape[2] * STRIDES[0], features[0].shape[1] * STRIDES[0])
         carry = torch.sigmoid(self.carry(state.hidden).float())  # P 2
         expected = state.xy + carry[:, :1] * state.velocity
-        found = self._match(state, features, expected)
-        jump = self.jump(torch.cat([state.hidden, self._chances(state, found, expected, size)], 1))
-        jump = jump[:, 0].float()
-        jumps = (jump > 0)[:, None]
-        xy = torch.where(jumps, found.xy.detach(), expected)
+        if found is None or away is None:
+            xy, away = expected, torch.zeros_like(state.which, dtype=torch.bool)
+        else:
+            xy = torch.where(away[:, None], found, expected)
         hidden, logits = state.hidden, state.logits
-        spread = torch.zeros_like(jump)
+        spread = torch.zeros_like(xy[:, 0])
         templates = torch.cat([state.query, state.recent], dim=2)  # P L 2S C
         turns: list[tuple[Tensor, ...]] = []
         for turn in range(iterations or self.config.iterations):
@@ -212,7 +217,7 @@ class CompactNetwork(nn.Module):
             seen, near = self._compare(features, state.which, at, templates)
             if turn == 0:
                 start, first = at, near
-            noticed = _notice(at, state, logits.detach(), spread.detach(), jump.detach(), size)
+            noticed = _notice(at, state, logits.detach(), spread.detach(), away, size)
             turn_bias = self.turn[min(turn, len(self.turn) - 1)]
             hidden = self.cell(F.relu(seen + self.notice(noticed) + turn_bias), hidden)
             read = self.head(hidden).float()
@@ -222,8 +227,44 @@ class CompactNetwork(nn.Module):
             logits, spread = torch.cat([visible, sure], 1), spread[:, 0]
             turns.append((xy, visible[:, 0], sure[:, 0], spread))
         moves, seens, sures, spreads = (torch.stack(turn) for turn in zip(*turns, strict=True))
-        answer = Answer(moves, seens, sures, spreads, found, jump, expected, start, first)
-        return self._remember(state, features, xy.detach(), hidden, logits, jumps), answer
+        answer = Answer(moves, seens, sures, spreads, start, first)
+        return self._remember(state, features, xy.detach(), hidden, logits, away), answer
+
+    def search(self, state: PointState, features: Features) -> Match:
+        """Where in the whole frame points look as they did where they were asked for."""
+        patches = state.query[:, _SEARCHED]
+        sharpness = self.sharpness.exp()
+        return match(features[_SEARCHED], STRIDES[_SEARCHED], state.which, patches, sharpness)
+
+    def follow(
+        self,
+        state: PointState,
+        features: Features,
+        iterations: int | None = None,
+        every: bool = False,
+    ) -> tuple[PointState, Answer]:
+        """Follow points onto the next frame: `step`, and a second look where it is in doubt.
+
+        ``every`` looks twice at all points and uses what it must: the same answer by a fixed
+        row of operations, for export.
+        """
+        after, answer = self.step(state, features, iterations)
+        chance = _chance(after)
+        doubt = chance < _DOUBT
+        rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
+        if not every and len(rows) == 0:
+            return after, answer
+        lost = state.rows(rows)
+        found = self.search(lost, features).xy
+        away = doubt[rows] & ((found - after.xy[rows]).norm(dim=1) > _APART)
+        other, second = self.step(lost, features, iterations, found, away)
+        better = away & (_chance(other) > _SURE)
+        after = PointState(*(_put(*pair, rows, better) for pair in zip(after, other, strict=True)))
+        xy, visible, sure, spread = (
+            _put(old.movedim(1, 0), new.movedim(1, 0), rows, better).movedim(0, 1)
+            for old, new in zip(answer[:4], second[:4], strict=True)
+        )
+        return after, Answer(xy, visible, sure, spread, answer.start, answer.near)
 
     def _looks(self, features: Features, which: Tensor, xy: Tensor) -> Tensor:
         """Support patches ``(P, L, S, C)``."""
@@ -266,22 +307,6 @@ class CompactNetwork(nn.Module):
         shares = trust.softmax(dim=1)[:, :-1, None]  # the last is trust in none
         return (shares * peaks).sum(dim=1)
 
-    def _match(self, state: PointState, features: Features, expected: Tensor) -> Match:
-        share = torch.sigmoid(self.balance)
-        middle = _SAMPLES // 2
-        looks = share * state.query[:, 1, middle] + (1 - share) * state.recent[:, 1, middle]
-        return match(features[1], STRIDES[1], state.which, looks, self.sharpness.exp(), expected)
-
-    def _chances(
-        self, state: PointState, found: Match, expected: Tensor, size: tuple[int, int]
-    ) -> Tensor:
-        """What speaks for and against a jump; ``(P, 6)``."""
-        far = (found.xy - expected).norm(dim=1) / max(size)
-        values = [found.peak, found.at_expected, found.likeness, found.likeness_expected, far]
-        return torch.cat(
-            [torch.stack(values, dim=1).detach(), torch.sigmoid(state.logits.detach())], dim=1
-        )
-
     def _remember(
         self,
         state: PointState,
@@ -289,7 +314,7 @@ class CompactNetwork(nn.Module):
         xy: Tensor,
         hidden: Tensor,
         logits: Tensor,
-        jumps: Tensor,
+        away: Tensor,
     ) -> PointState:
         """The state after a frame: looks are taken up as far as the point was surely seen."""
         trust = torch.sigmoid(logits.detach()).prod(dim=1, keepdim=True)
@@ -297,12 +322,11 @@ class CompactNetwork(nn.Module):
         share = (trust * carry[:, 1:])[..., None, None]
         looks = self._looks(features, state.which, xy)
         recent = torch.lerp(state.recent.float(), looks.float(), share).to(looks.dtype)
-        velocity = torch.where(jumps, 0.0, xy - state.xy)
+        velocity = torch.where(away[:, None], 0.0, xy - state.xy)
         return PointState(state.which, xy, velocity, hidden, state.query, recent, logits)
 
 
 _NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2
-_MATCHED = 7
 
 
 def _notice(
@@ -310,7 +334,7 @@ def _notice(
     state: PointState,
     logits: Tensor,
     spread: Tensor,
-    jump: Tensor,
+    away: Tensor,
     size: tuple[int, int],
 ) -> Tensor:
     """What a point knows beside its looks: motion, edges of the picture, its own doubts."""
@@ -325,11 +349,22 @@ def _notice(
             edges.clamp(-1, 1),
             logits.clamp(-8, 8) / 4,
             spread[:, None].clamp(-4, 4),
-            jump[:, None].clamp(-8, 8) / 4,
+            away[:, None].to(xy.dtype),
             (state.logits.detach().clamp(-8, 8)) / 4,
         ],
         dim=1,
     )
+
+
+def _chance(state: PointState) -> Tensor:
+    """How likely points are seen and right, ``(P,)``."""
+    return torch.sigmoid(state.logits.detach()).prod(dim=1)
+
+
+def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:
+    """``old (P, ...)`` with some of the rows ``new (R, ...)`` in their places."""
+    kept = chosen.view(-1, *[1] * (old.ndim - 1))
+    return old.index_copy(0, rows, torch.where(kept, new.to(old.dtype), old[rows]))
 
 
 class _Cell(nn.Module):

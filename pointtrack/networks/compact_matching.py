@@ -1,4 +1,4 @@
-"""Where in the whole frame a point may be: one dot product a cell, and a peak."""
+"""Where in the whole frame a point may be: a patch against every place, and a peak."""
 
 from __future__ import annotations
 
@@ -20,24 +20,14 @@ class Match(NamedTuple):
         ``(P, h * w)``: which cell the point is in.
     xy : Tensor
         ``(P, 2)`` pixels: the mean over the cells around the greatest.
-    peak, at_expected : Tensor
-        ``(P,)``: probability there, and around where the point is expected.
-    likeness, likeness_expected : Tensor
-        ``(P,)``: the dot products themselves, there and there.
     """
 
     logits: Tensor
     xy: Tensor
-    peak: Tensor
-    at_expected: Tensor
-    likeness: Tensor
-    likeness_expected: Tensor
 
 
-def match(
-    maps: Tensor, stride: int, which: Tensor, looks: Tensor, sharpness: Tensor, expected: Tensor
-) -> Match:
-    """Compare points with every cell of their frames.
+def match(maps: Tensor, stride: int, which: Tensor, looks: Tensor, sharpness: Tensor) -> Match:
+    """Compare patches of points with those around every cell of their frames.
 
     Parameters
     ----------
@@ -46,38 +36,35 @@ def match(
     which
         ``(P,)`` int64: the frame of each point.
     looks
-        ``(P, C)``.
+        ``(P, n * n, C)``: patches of n by n cells, n odd, row by row.
     sharpness
-        What dot products are multiplied by to be logits.
-    expected
-        ``(P, 2)`` pixels.
+        What the mean of a patch's dot products is multiplied by to be a logit.
     """
-    height, width, channels = maps.shape[1:]
+    height, width = maps.shape[1:3]
+    cells, looks = _patches(maps, round(looks.shape[1] ** 0.5)), looks.flatten(1)
     if len(maps) == 1:
-        products = looks @ maps.view(-1, channels).mT  # P h*w
+        products = looks @ cells[0].mT  # P h*w
     else:
-        products = _in_groups(maps.flatten(1, 2), which, looks)
-    products = products.float()
-    logits = sharpness * products
+        products = _in_groups(cells, which, looks)
+    logits = sharpness * products.float() / (looks.shape[1] // maps.shape[3])
     chances = logits.softmax(dim=1)
-    place = chances.argmax(dim=1)
-    index, inside = _around(place, height, width)  # P 25
+    index, inside = _around(chances.argmax(dim=1), height, width)  # P 25
     near = chances.gather(1, index) * inside
-    peak = near.sum(dim=1)
+    share = near / near.sum(dim=1, keepdim=True).clamp_min(1e-12)
     column, row = (axis.to(near) for axis in _column_row(index, width))
-    share = near / peak[:, None].clamp_min(1e-12)
     xy = torch.stack([(share * column).sum(1), (share * row).sum(1)], dim=1) * stride
-    cell = (expected.detach() / stride).round().long()
-    cell = cell[:, 1].clamp(0, height - 1) * width + cell[:, 0].clamp(0, width - 1)
-    there, valid = _around(cell, height, width)
-    return Match(
-        logits,
-        xy,
-        peak,
-        (chances.gather(1, there) * valid).sum(dim=1),
-        products.gather(1, place[:, None])[:, 0],
-        products.gather(1, there).amax(dim=1),
-    )
+    return Match(logits, xy)
+
+
+def _patches(maps: Tensor, side: int) -> Tensor:
+    """Patches ``(F, h * w, side * side * C)`` around the cells of maps; edges are repeated."""
+    height, width = maps.shape[1:3]
+    reach = side // 2
+    wide = F.pad(maps.movedim(3, 1), [reach] * 4, mode="replicate").movedim(1, 3)
+    shifted = [
+        wide[:, dy : dy + height, dx : dx + width] for dy in range(side) for dx in range(side)
+    ]
+    return torch.cat(shifted, dim=3).flatten(1, 2)
 
 
 def _in_groups(cells: Tensor, which: Tensor, looks: Tensor) -> Tensor:

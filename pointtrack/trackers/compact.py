@@ -21,7 +21,7 @@ CARD = ModelCard(
     summary="small causal network: local correlation, recurrent state, search when lost",
     paper="this project",
     task="online",
-    parameters=2_752_244,
+    parameters=2_735_282,
     weights_licence="Apache-2.0",
     scores={"blender-val AJ": 47.9, "procedural-val AJ": 43.2},
 )

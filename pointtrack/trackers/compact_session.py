@@ -70,7 +70,7 @@ class Follower:
     def step(self, state: PointState, features: Features) -> tuple[PointState, Found]:
         """Follow points onto the frame of these features."""
         with self._autocast():
-            state, answer = self.network.step(state, features, self.iterations)
+            state, answer = self.network.follow(state, features, self.iterations)
         found = Found(*(value.float().cpu().numpy() for value in latest(answer)))
         true = self.calibration
         return state, found._replace(

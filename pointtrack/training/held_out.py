@@ -62,7 +62,7 @@ def predict(network: CompactNetwork, clip: SyntheticClip) -> Prediction:
     for t, frame in enumerate(frames):
         features = network.encode(frame[None])
         if state is not None:
-            state, answer = network.step(state, features)
+            state, answer = network.follow(state, features)
             xy[rows, t] = answer.xy[-1].float().cpu()
             visible[rows, t] = (answer.visible[-1] > 0).cpu()
         new = np.flatnonzero(clip.queries[:, 0] == t)

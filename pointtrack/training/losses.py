@@ -14,12 +14,11 @@ from torch.nn import functional as F
 
 from pointtrack.networks.compact import Answer
 from pointtrack.networks.compact_encoder import STRIDES
-from pointtrack.networks.compact_matching import cell_loss
+from pointtrack.networks.compact_matching import Match, cell_loss
 from pointtrack.training.checks import number
 from pointtrack.training.processes import world_sum
 
 NEAR = 8.0  # px: what `Answer.sure` stands for
-_BETTER = 4.0  # px that a jump must gain to be worth it
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,8 @@ class LossConfig:
         Of the position of points that are visible, and how much less hidden ones count.
     visibility, confidence, spread
         Of the two probabilities and of the error's scale.
-    match, near, jump
-        Of finding a visible point in the whole frame, and in its neighbourhood, and of knowing
-        when to go to where the whole frame says.
+    match, near
+        Of finding a visible point in the whole frame, and in its neighbourhood.
     bend
         Pixels up to which the position's loss is quadratic.
     far
@@ -51,7 +49,6 @@ class LossConfig:
     spread: float = 0.1
     match: float = 0.1
     near: float = 0.1
-    jump: float = 0.2
     bend: float = 0.5
     far: float = 16.0
 
@@ -63,7 +60,7 @@ class LossConfig:
         number("far", self.far, self.bend)
 
 
-TERMS = ("position", "hidden", "visibility", "confidence", "spread", "match", "near", "jump")
+TERMS = ("position", "hidden", "visibility", "confidence", "spread", "match", "near")
 
 
 class Parts(dict[str, Tensor]):
@@ -112,6 +109,7 @@ def spread_loss(error: Tensor, spread: Tensor) -> Tensor:
 def frame_losses(
     parts: Parts,
     answer: Answer,
+    found: Match,
     size: tuple[int, int],
     xy: Tensor,
     visible: Tensor,
@@ -127,8 +125,9 @@ def frame_losses(
         What has been added so far.
     answer
         For P points, as `CompactNetwork.step` gives it.
-    size
-        ``(h, w)`` of the map that the matching is over.
+    found, size
+        Of the same points, as `CompactNetwork.search` gives it, and ``(h, w)`` of the map that
+        it is over.
     xy, visible, valid
         ``(P, 2)``, ``(P,)`` and ``(P,)``: the truth.
     stride
@@ -149,13 +148,9 @@ def frame_losses(
     parts.add("confidence", (decay * _cross_entropy(answer.sure, right)).sum(0), valid)
     spread = spread_loss(error.detach(), answer.spread)
     parts.add("spread", (decay * spread).sum(0), visible)
-    parts.add("match", cell_loss(answer.match.logits, size, xy / stride), visible)
+    parts.add("match", cell_loss(found.logits, size, xy / stride), visible)
     near, inside = _near_loss(answer, xy)
     parts.add("near", near, visible[:, None, None] & inside)
-    gain = (answer.expected.detach() - xy).norm(dim=1) - (answer.match.xy.detach() - xy).norm(dim=1)
-    worth = (visible & (gain > _BETTER)).to(moved.dtype)
-    # Within a few pixels either start does.
-    parts.add("jump", _cross_entropy(answer.jump, worth), valid & ~(visible & (gain.abs() < 2)))
 
 
 def total(means: dict[str, Tensor], config: LossConfig) -> Tensor:
@@ -168,7 +163,6 @@ def total(means: dict[str, Tensor], config: LossConfig) -> Tensor:
         "spread": config.spread,
         "match": config.match,
         "near": config.near,
-        "jump": config.jump,
     }
     return torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
 

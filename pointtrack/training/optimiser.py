@@ -93,7 +93,7 @@ def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
 def _is_inner(name: str, parameter: Tensor) -> bool:
     """Whether weights stand between hidden layers: not the first ones, nor what is read out."""
     return parameter.ndim in (2, 4) and not any(
-        name.startswith(outer) for outer in ("encoder.stem", "turn", "head.out", "jump", "carry")
+        name.startswith(outer) for outer in ("encoder.stem", "turn", "head.out", "carry")
     )
 
 

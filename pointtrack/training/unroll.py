@@ -10,10 +10,13 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
+from pointtrack.networks.compact_matching import Match
+from pointtrack.training.checks import chance, number
 from pointtrack.training.losses import LossConfig, Parts, frame_losses, total
 from pointtrack.training.sample import Batch
 
 _NEAR = 2.0  # px from the truth to which a lost point is put back
+_LOST = 12.0  # px from the truth, of points that may search the whole frame
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class UnrollConfig:
         Every second point that was farther off than so many pixels, where it is seen, is put
         back near the truth before the next frame: early in training most are lost soon, and
         learn little then. 0: never.
+    search, search_lost
+        Share of points that begin a frame where the whole of it looks most like them, as they
+        do in a second look, and that of those which are seen but are more than 12 px off.
     """
 
     iterations: int = 0
@@ -41,6 +47,13 @@ class UnrollConfig:
     cut: int = 0
     chunk: int = 0
     rescue: float = 0.0
+    search: float = 0.0
+    search_lost: float = 0.0
+
+    def __post_init__(self) -> None:
+        number("unroll.rescue", self.rescue, 0)
+        chance("unroll.search", self.search)
+        chance("unroll.search_lost", self.search_lost)
 
 
 def encode_frames(network: CompactNetwork, video: Tensor, config: UnrollConfig) -> list[Features]:
@@ -64,14 +77,15 @@ def encode_frames(network: CompactNetwork, video: Tensor, config: UnrollConfig) 
 
 def unroll(
     network: CompactNetwork, batch: Batch, config: UnrollConfig
-) -> Iterator[tuple[int, Tensor, Answer, Features]]:
+) -> Iterator[tuple[int, Tensor, Answer, Match, Features]]:
     """Follow all points of a batch.
 
     Yields
     ------
     tuple
         Frame number, ``rows (P,)`` of the points that began in an earlier frame (numbers in
-        ``B * N``), the network's answer for them, and the frame's features.
+        ``B * N``), the network's answer for them, where they were found in the whole frame, and
+        the frame's features.
     """
     count = batch.queries.shape[1]
     features = encode_frames(network, batch.video, config)
@@ -88,8 +102,11 @@ def unroll(
                 state = PointState(*(field.detach() for field in state))
             if config.rescue:
                 state = _rescue(state, order[:done], t - 1, batch, config.rescue)
-            state, answer = network.step(state, maps, config.iterations or None)
-            yield t, order[:done], answer, maps
+            found = network.search(state, maps)
+            away = _searching(state, order[:done], t, batch, config)
+            turns = config.iterations or None
+            state, answer = network.step(state, maps, turns, found.xy.detach(), away)
+            yield t, order[:done], answer, found, maps
         if number[t]:
             rows = slice(done, done + number[t])
             fresh = network.begin(maps, clip[rows], queries[order[rows], 1:])
@@ -109,16 +126,31 @@ def _rescue(state: PointState, rows: Tensor, frame: int, batch: Batch, limit: fl
     )
 
 
+def _searching(
+    state: PointState, rows: Tensor, frame: int, batch: Batch, config: UnrollConfig
+) -> Tensor:
+    """Which points search the whole of a frame, ``(P,)``.
+
+    Chance comes from each point's query, so that it does not matter which process has it.
+    """
+    query = batch.queries.flatten(0, 1)[rows].double()
+    mixed = query @ query.new_tensor([37.719, 12.9898, 78.233]) + 94.673 * frame
+    drawn = (torch.sin(mixed) * 43758.5453) % 1
+    truth = batch.xy.flatten(0, 1)[rows, frame]
+    lost = batch.visible.flatten(0, 1)[rows, frame] & ((state.xy - truth).norm(dim=1) > _LOST)
+    return drawn < torch.where(lost, config.search_lost, config.search)
+
+
 def batch_loss(
     network: CompactNetwork, batch: Batch, losses: LossConfig, config: UnrollConfig
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, and its parts; frames up to each point's query do not count."""
     xy, visible, valid = (f.flatten(0, 1) for f in (batch.xy, batch.visible, batch.valid))
     parts = Parts.empty(xy.device)
-    for t, rows, answer, maps in unroll(network, batch, config):
+    for t, rows, answer, found, maps in unroll(network, batch, config):
         size = (maps[1].shape[1], maps[1].shape[2])
         truth = xy[rows, t], visible[rows, t], valid[rows, t]
-        frame_losses(parts, answer, size, *truth, losses)
+        frame_losses(parts, answer, found, size, *truth, losses)
     means = parts.means()
     loss = total(means, losses)
     if not loss.requires_grad:  # every point was asked for in the last frame

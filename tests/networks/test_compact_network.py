@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pointtrack.networks import compact
 from pointtrack.networks.blocks.sampling import bilinear
 from pointtrack.networks.compact import (
     Answer,
@@ -62,7 +63,9 @@ def test_an_answer_has_the_promised_shapes(network, frames) -> None:
     assert answers[-1].xy.shape == (SMALL.iterations, 4, 2)
     for field in (answers[-1].visible, answers[-1].sure, answers[-1].spread):
         assert field.shape == (SMALL.iterations, 4)
-    assert answers[-1].match.logits.shape == (4, 6 * 8)
+    found = network.search(state, network.encode(frames[-1:]))
+    assert found.logits.shape == (4, 6 * 8)
+    assert found.xy.shape == (4, 2)
     torch.testing.assert_close(state.xy, answers[-1].xy[-1])
     assert (answers[-1].xy[-1] - POINTS).abs().max() > 0.5
 
@@ -118,6 +121,50 @@ def test_clips_of_a_batch_are_followed_as_alone(network, frames) -> None:
         )
 
 
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_a_second_look_counts_when_it_is_sure(network, frames, monkeypatch, sure) -> None:
+    monkeypatch.setattr(compact, "_SURE", sure)
+    monkeypatch.setattr(compact, "_DOUBT", 1.0)  # every point is looked for twice
+    state, _ = run(network, frames[:3], POINTS)
+    maps = network.encode(frames[3:4])
+    once, _ = network.step(state, maps)
+    found = network.search(state, maps).xy
+    away = (found - once.xy).norm(dim=1) > compact._APART
+    assert away.any()
+    twice, _ = network.step(state, maps, found=found, away=away)
+    after, answer = network.follow(state, maps)
+    expected = torch.where((away & (sure == 0))[:, None], twice.xy, once.xy)
+    torch.testing.assert_close(after.xy, expected)
+    torch.testing.assert_close(answer.xy[-1], expected)
+    assert (after.velocity[away] == 0).all() == (sure == 0)
+
+
+def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeypatch) -> None:
+    monkeypatch.setattr(compact, "_SURE", 0.0)
+    state, _ = run(network, frames[:3], POINTS)
+    maps = network.encode(frames[3:4])
+    once, _ = network.step(state, maps)
+    chance = compact._chance(once)
+    monkeypatch.setattr(compact, "_DOUBT", float(chance.median()) + 1e-4)
+    after, _ = network.follow(state, maps)
+    kept = chance >= compact._DOUBT
+    assert 0 < kept.sum() < len(kept)
+    assert torch.equal(after.xy[kept], once.xy[kept])
+    assert not torch.equal(after.xy[~kept], once.xy[~kept])
+
+
+def test_looking_twice_at_every_point_gives_the_same_answer(network, frames, monkeypatch) -> None:
+    monkeypatch.setattr(compact, "_SURE", 0.2)
+    monkeypatch.setattr(compact, "_DOUBT", 0.3)
+    state, _ = run(network, frames[:3], POINTS)
+    maps = network.encode(frames[3:4])
+    for few, every in zip(
+        network.follow(state, maps), network.follow(state, maps, every=True), strict=True
+    ):
+        for one, other in zip(few, every, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
 def test_local_comparison_is_that_of_a_slow_twin(network, frames) -> None:
     features = network.encode(frames[:1])
     seed = torch.Generator().manual_seed(1)
@@ -154,13 +201,27 @@ def test_points_are_pulled_to_where_a_trusted_neighbourhood_peaks(network) -> No
 def test_matching_finds_a_planted_vector_between_cells() -> None:
     maps = torch.zeros(1, 6, 8, 4)
     maps[0, 2, 5, 0] = maps[0, 2, 6, 0] = 1
-    looks = torch.tensor([[1.0, 0, 0, 0]])
-    found = match(maps, 8, zeros(1), looks, torch.tensor(30.0), torch.tensor([[0.0, 0.0]]))
+    looks = torch.tensor([[[1.0, 0, 0, 0]]])
+    found = match(maps, 8, zeros(1), looks, torch.tensor(30.0))
     torch.testing.assert_close(found.xy, torch.tensor([[44.0, 16.0]]), atol=1e-3, rtol=0)
-    assert found.peak > 0.99
-    assert found.at_expected < 0.01
-    torch.testing.assert_close(found.likeness, torch.ones(1))
-    torch.testing.assert_close(found.likeness_expected, torch.zeros(1))
+
+
+def test_a_patch_is_matched_where_all_of_it_fits() -> None:
+    seed = torch.Generator().manual_seed(2)
+    maps = torch.nn.functional.normalize(torch.randn(2, 6, 9, 5, generator=seed), dim=3)
+    maps[0, 3, 2] = maps[0, 1, 6]  # alike at the centre only
+    places = [(0, 1, 6), (1, 4, 3), (0, 0, 0)]  # the last at a corner: edges are repeated
+    looks = []
+    for frame, row, column in places:
+        rows = torch.arange(row - 1, row + 2).clamp(0, 5)
+        columns = torch.arange(column - 1, column + 2).clamp(0, 8)
+        looks.append(maps[frame][rows][:, columns].flatten(0, 1))
+    which = torch.tensor([frame for frame, _, _ in places])
+    found = match(maps, 8, which, torch.stack(looks), torch.tensor(50.0))
+    best = found.logits.argmax(1).tolist()
+    assert best == [row * 9 + column for _, row, column in places]
+    peaks = found.logits[torch.arange(3), best]
+    torch.testing.assert_close(peaks, torch.full((3,), 50.0))
 
 
 def test_the_cell_loss_shares_the_truth_over_four_cells() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import os
 import socket
 from pathlib import Path
@@ -35,6 +36,7 @@ from pointtrack.training.supervised import Objective, Trainer
 from pointtrack.training.unroll import UnrollConfig, batch_loss, unroll
 
 SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8, iterations=2)
+SEARCHING = UnrollConfig(rescue=30.0, search=0.3, search_lost=0.8)
 EASY = (PartConfig("easy", reverse=0.5),)
 DATA = DataConfig(frames=3, size=(32, 32), points=8, tracks=8, batch=2, workers=0, parts=EASY)
 CONFIG = RunConfig(
@@ -77,7 +79,7 @@ def test_every_point_is_answered_for_after_its_query_and_never_before() -> None:
     torch.manual_seed(0)
     batch = made_batch()
     begins = batch.queries[..., 0].flatten()
-    for t, rows, answer, _ in unroll(CompactNetwork(SMALL), batch, UnrollConfig()):
+    for t, rows, answer, _, _ in unroll(CompactNetwork(SMALL), batch, UnrollConfig()):
         assert sorted(rows.tolist()) == torch.nonzero(begins < t).flatten().tolist()
         assert answer.xy.shape[1] == len(rows)
 
@@ -117,6 +119,20 @@ def test_queries_in_the_last_frame_alone_still_give_a_loss() -> None:
     )
     loss.backward()
     assert loss == 0
+
+
+def test_some_points_search_the_whole_frame_and_lost_ones_more_often(monkeypatch) -> None:
+    network, batch = CompactNetwork(SMALL), made_batch(points=60)
+    shares = []
+    for nearer in (math.inf, -1.0):  # no point is lost, all of them are
+        monkeypatch.setattr("pointtrack.training.unroll._LOST", nearer)
+        searched = []
+        for t, rows, answer, found, _ in unroll(network, batch, SEARCHING):
+            begun = (answer.start - found.xy).norm(dim=1) < 1e-3
+            searched.append(begun[batch.visible.flatten(0, 1)[rows, t]])
+        shares.append(float(torch.cat(searched).float().mean()))
+    assert 0.2 < shares[0] < 0.4
+    assert 0.7 < shares[1] < 0.9
 
 
 def test_requery_keeps_to_visible_frames_and_to_its_seed() -> None:
@@ -211,7 +227,7 @@ def _gradients(rank: int, world: int, port: int, out: Path) -> None:
     with processes.joined("cpu") as (group, _):
         torch.manual_seed(0)
         objective = torch.nn.parallel.DistributedDataParallel(
-            Objective(CompactNetwork(SMALL), LossConfig(), UnrollConfig())
+            Objective(CompactNetwork(SMALL), LossConfig(), SEARCHING)
         )
         batch = made_batch()
         own = Batch(*(field[group.rank : group.rank + 1] for field in batch))
@@ -228,7 +244,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     multiprocessing.spawn(_gradients, (2, port, tmp_path), nprocs=2)
     torch.manual_seed(0)
     network = CompactNetwork(SMALL)
-    batch_loss(network, made_batch(), LossConfig(), UnrollConfig())[0].backward()
+    batch_loss(network, made_batch(), LossConfig(), SEARCHING)[0].backward()
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt")
         for name, parameter in network.named_parameters():

@@ -25,15 +25,14 @@ CPU = torch.device("cpu")
 def answer(xy: torch.Tensor) -> Answer:
     turns, count = xy.shape[:2]
     flat = torch.zeros(turns, count)
-    none = torch.zeros(count)
-    found = Match(torch.zeros(count, 4), xy[-1], none, none, none, none)
     near = torch.zeros(count, 3, 2, 49)
-    return Answer(xy, flat, flat, flat, found, none, xy[0], xy[0], near)
+    return Answer(xy, flat, flat, flat, xy[0], near)
 
 
 def parts_of(xy, truth, visible, valid) -> Parts:
     parts = Parts.empty(CPU)
-    frame_losses(parts, answer(xy), (2, 2), truth, visible, valid, CONFIG)
+    found = Match(torch.zeros(len(truth), 4), xy[-1])
+    frame_losses(parts, answer(xy), found, (2, 2), truth, visible, valid, CONFIG)
     return parts
 
 
@@ -83,7 +82,8 @@ def test_confidence_wants_points_that_are_seen_and_near() -> None:
     xy = torch.tensor([[[7.9, 0.0], [8.1, 0.0], [0.0, 0.0]]])
     made = answer(xy)._replace(sure=torch.full((1, 3), 2.0))
     parts = Parts.empty(CPU)
-    frame_losses(parts, made, (2, 2), truth, flags(1, 1, 0), flags(1, 1, 1), CONFIG)
+    found = Match(torch.zeros(3, 4), truth)
+    frame_losses(parts, made, found, (2, 2), truth, flags(1, 1, 0), flags(1, 1, 1), CONFIG)
     yes, no = -math.log(1 / (1 + math.exp(-2))), -math.log(1 - 1 / (1 + math.exp(-2)))
     torch.testing.assert_close(parts["confidence"], torch.tensor(yes + 2 * no))
 
