@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pointtrack.cli.shared import QuietOption, progress_bar
+from pointtrack.trackers.compact import WORKING
 
 if TYPE_CHECKING:
     from pointtrack.training.calibrating import Observations
@@ -30,7 +31,7 @@ def calibrate(
             "--data",
             "-d",
             show_default=False,
-            help="One of our own sets, or a data set's path; repeat.",
+            help="One of our own sets, a data set's path, or NAME=PATH; repeat.",
         ),
     ] = None,
     clips: Annotated[
@@ -39,7 +40,9 @@ def calibrate(
     plot: Annotated[
         Path | None, typer.Option("--plot", show_default=False, help="Draw the reliability.")
     ] = None,
-    working: Annotated[int, typer.Option("--working", min=16, help="As `track` takes it.")] = 256,
+    working: Annotated[
+        int, typer.Option("--working", min=16, help="As `track` takes it.")
+    ] = WORKING,
     quiet: QuietOption = False,
 ) -> None:
     """Measure what confidence and error radius mean, and bend them until they are true.
@@ -61,7 +64,7 @@ def calibrate(
     from pointtrack.training import calibrating
     from pointtrack.view import plot_reliability
 
-    sets = [open_set([name]) for name in data or ()]
+    sets = [open_set(words.split("=", 1)) for words in data or ()]
     if not sets and not clips:
         raise PointtrackError("calibrate needs --data or --clips above 0")
     tracker = CompactTracker(weights, working=working)

@@ -42,7 +42,7 @@ _SEARCHED = 1  # the stride, by number, at which the whole frame is searched
 _SCALE = 8.0  # px: what offsets are measured in
 _STEP = 2.0  # px: what the last word on a move is given in
 _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
-_DOUBT, _SURE = 0.5, 0.8  # chance to be seen and right: for a second look, and to believe it
+_DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
 _APART = 6.0  # px: nearer to each other than this, two looks are the same
 
 

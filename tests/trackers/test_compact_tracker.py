@@ -123,8 +123,8 @@ def test_weights_come_from_a_file_that_tells_its_sizes(tmp_path: Path) -> None:
 
 def test_tensors_that_do_not_fit_are_named() -> None:
     tensors = CompactNetwork().state_dict()
-    with pytest.raises(pt.WeightsError, match="lacks the tensor balance"):
-        pt.load("compact", {k: v for k, v in tensors.items() if k != "balance"})
+    with pytest.raises(pt.WeightsError, match="lacks the tensor sharpness"):
+        pt.load("compact", {k: v for k, v in tensors.items() if k != "sharpness"})
     with pytest.raises(pt.WeightsError, match="unknown tensor zebra"):
         pt.load("compact", {**tensors, "zebra": torch.zeros(1)})
     with pytest.raises(pt.WeightsError, match=r"turn has shape \(1,\), expected"):
