@@ -19,7 +19,7 @@ from pointtrack.trackers.particle_video import ParticleVideoTracker
 from pointtrack.trackers.static import StaticTracker
 from pointtrack.weights import ModelCard
 
-DEFAULT_MODEL = "compact"
+DEFAULT_MODEL = "mft"
 
 _CLASSICAL: dict[str, type[Tracker]] = {
     kind.card.name: kind

@@ -183,7 +183,10 @@ def test_every_other_frame(tmp_path: Path) -> None:
     assert clip.video.fps == 15
 
 
-def test_stored_arrays_are_mapped_and_compressed_ones_unpacked_once(tmp_path: Path) -> None:
+def test_stored_arrays_are_mapped_and_compressed_ones_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POINTTRACK_CACHE", raising=False)
     plain = write(tmp_path / "plain") / "anno.npz"
     arrays = mapped_archive(plain, ["trajs_2d", "nothing"])
     assert list(arrays) == ["trajs_2d"]
