@@ -17,7 +17,6 @@ import json
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -60,11 +59,16 @@ def numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",")]
 
 
+def compact(weights: str, precision: str = "auto") -> pt.Tracker:
+    """The bundled default at the frames' own size."""
+    return pt.load("compact", weights=weights, precision=precision, working=SIZE[0])
+
+
 def speeds(frames: Frames, given: argparse.Namespace) -> None:
     print(f"| points | threads | precision | frames/s | mft | ratio |\n|{'---|' * 6}")
     mft = pt.load("mft")
     for precision in given.precisions.split(","):
-        ours = pt.load("compact", weights=given.weights, precision=precision, working=SIZE[0])
+        ours = compact(given.weights, precision)
         for threads in numbers(given.threads):
             torch.set_num_threads(threads)
             clock = time.process_time if threads == 1 else time.perf_counter
@@ -116,11 +120,9 @@ def memory(given: argparse.Namespace) -> None:
 def remember(model: str, frames: int, points: int, weights: str) -> dict[str, float]:
     """Peak memory of following points through a file, with nothing kept of the answers."""
     torch.set_num_threads(1)
-    options: dict[str, Any] = {}
-    if model == "compact":
-        options = {"weights": weights, "working": SIZE[0]}
+    tracker = compact(weights) if model == "compact" else pt.load(model)
     video = pt.open_video(moving_texture(frames, SIZE))
-    with pt.load(model, **options).session() as session:
+    with tracker.session() as session:
         session.add(scattered(points))
         for frame in video:
             session.step(frame)
@@ -130,7 +132,7 @@ def remember(model: str, frames: int, points: int, weights: str) -> dict[str, fl
 def profile(frames: Frames, points: int, weights: str) -> None:
     """Milliseconds a frame in each part of the compact network, on one thread."""
     torch.set_num_threads(1)
-    session = pt.load("compact", weights=weights, working=SIZE[0]).session()
+    session = compact(weights).session()
     session.add(scattered(points))
     session.step(frames[0])
     session.step(frames[1])

@@ -64,7 +64,7 @@ def calibrate(
     from pointtrack.training import calibrating
     from pointtrack.view import plot_reliability
 
-    sets = [open_set(words.split("=", 1)) for words in data or ()]
+    sets = [open_set(_words(text)) for text in data or ()]
     if not sets and not clips:
         raise PointtrackError("calibrate needs --data or --clips above 0")
     tracker = CompactTracker(weights, working=working)
@@ -105,3 +105,8 @@ def _report(seen: Observations) -> str:
     for radius, share in zip(radii["radius"], radii["share"], strict=True):
         lines.append(f"{radius:8.2f} {share:6.3f}")
     return "\n".join(lines)
+
+
+def _words(text: str) -> list[str]:
+    """A data set as `open_set` wants it; a path that is there may hold an equals sign itself."""
+    return [text] if Path(text).exists() else text.split("=", 1)

@@ -249,7 +249,7 @@ class CompactNetwork(nn.Module):
         row of operations, for export.
         """
         after, answer = self.step(state, features, iterations)
-        chance = _chance(after)
+        chance = _chance(after.logits)
         doubt = chance < _DOUBT
         rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
         if not every and len(rows) == 0:
@@ -258,7 +258,7 @@ class CompactNetwork(nn.Module):
         found = self.search(lost, features).xy
         away = doubt[rows] & ((found - after.xy[rows]).norm(dim=1) > _APART)
         other, second = self.step(lost, features, iterations, found, away)
-        better = away & (_chance(other) > _SURE)
+        better = away & (_chance(other.logits) > _SURE)
         after = PointState(*(_put(*pair, rows, better) for pair in zip(after, other, strict=True)))
         xy, visible, sure, spread = (
             _put(old.movedim(1, 0), new.movedim(1, 0), rows, better).movedim(0, 1)
@@ -317,9 +317,8 @@ class CompactNetwork(nn.Module):
         away: Tensor,
     ) -> PointState:
         """The state after a frame: looks are taken up as far as the point was surely seen."""
-        trust = torch.sigmoid(logits.detach()).prod(dim=1, keepdim=True)
         carry = torch.sigmoid(self.carry(hidden).float())
-        share = (trust * carry[:, 1:])[..., None, None]
+        share = (_chance(logits)[:, None] * carry[:, 1:])[..., None, None]
         looks = self._looks(features, state.which, xy)
         recent = torch.lerp(state.recent.float(), looks.float(), share).to(looks.dtype)
         velocity = torch.where(away[:, None], 0.0, xy - state.xy)
@@ -356,9 +355,9 @@ def _notice(
     )
 
 
-def _chance(state: PointState) -> Tensor:
-    """How likely points are seen and right, ``(P,)``."""
-    return torch.sigmoid(state.logits.detach()).prod(dim=1)
+def _chance(logits: Tensor) -> Tensor:
+    """How likely points are seen and right, ``(P,)``; of a state's logits."""
+    return torch.sigmoid(logits.detach()).prod(dim=1)
 
 
 def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:

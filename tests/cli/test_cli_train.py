@@ -6,6 +6,8 @@ from pathlib import Path
 
 from cli_runs import Run
 
+from pointtrack.cli.calibrate import _words
+
 SETTINGS = """
 steps = 2
 precision = "float32"
@@ -78,3 +80,13 @@ def test_calibration_without_clips_is_refused(run: Run, tmp_path: Path) -> None:
     wrong = run("calibrate", tmp_path / "none.safetensors", "--clips", 0)
     assert wrong.status == 2
     assert "--data" in wrong.sentence
+
+
+def test_calibrate_takes_a_name_with_its_path_and_a_path_with_an_equals_sign(
+    tmp_path: Path,
+) -> None:
+    there = tmp_path / "noise=0.4"
+    there.mkdir()
+    assert _words(str(there)) == [str(there)]
+    assert _words("pointodyssey=/data/po=1") == ["pointodyssey", "/data/po=1"]
+    assert _words("blender-val") == ["blender-val"]

@@ -144,7 +144,7 @@ def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeyp
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     once, _ = network.step(state, maps)
-    chance = compact._chance(once)
+    chance = compact._chance(once.logits)
     monkeypatch.setattr(compact, "_DOUBT", float(chance.median()) + 1e-4)
     after, _ = network.follow(state, maps)
     kept = chance >= compact._DOUBT
