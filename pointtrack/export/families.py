@@ -17,6 +17,7 @@ from pointtrack.errors import PointtrackError
 from pointtrack.export.parts import Part, Value
 from pointtrack.networks.blocks.mixer import MixerState
 from pointtrack.networks.compact import PointState
+from pointtrack.networks.compact_flow import drift
 from pointtrack.networks.cotracker3 import Estimate as WindowEstimate
 from pointtrack.networks.cotracker3 import OnlineState
 from pointtrack.networks.raft import SMALLEST, Encoded
@@ -265,14 +266,19 @@ def _compact(tracker: Any) -> Exported:
         for k, (name, level) in enumerate(zip(_names("maps.", features), features, strict=True))
     }
     states = _values("state.", first, {0: _POINTS})
+    field = torch.rand(1, 96, 128, 4)
+    flow = {"flow": Value(field, {1: "height", 2: "width"})}
 
     def begin(*values: Tensor) -> list[Tensor]:
         which = torch.zeros_like(values[-1][:, 0], dtype=torch.long)
         return list(network.begin(list(values[:-1]), which, values[-1]))
 
     def step(*values: Tensor) -> list[Tensor]:
-        seen, known = _split(values, len(maps), len(states))
-        after, answer = network.follow(PointState(*known), seen, follower.iterations, every=True)
+        fields, rest = values[0], values[1:]
+        seen, known = _split(rest, len(maps), len(states))
+        state = PointState(*known)
+        hint = drift(fields, state.which, state.xy)
+        after, answer = network.follow(state, seen, follower.iterations, every=True, drift=hint)
         xy, visible, sure, radius = latest(answer)
         sure = _curve(sure, true.stated, true.true)
         radius = radius * _curve(radius, true.radius, true.factor)
@@ -287,7 +293,7 @@ def _compact(tracker: Any) -> Exported:
             tuple(maps),
         ),
         Part("begin", begin, {**maps, **fresh}, _names("first.", first)),
-        Part("step", step, {**maps, **states}, (*Found._fields, *_names("next.", first))),
+        Part("step", step, {**flow, **maps, **states}, (*Found._fields, *_names("next.", first))),
     ]
     return Exported("compact", network, parts, Convention((0, 0)))
 

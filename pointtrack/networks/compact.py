@@ -1,7 +1,8 @@
 """The project's own tracker: small, causal, one frame at a time, points independent.
 
 A frame is encoded once. Every point carries a recurrent state, what it looked like where it was
-asked for, and what it looked like lately. On a new frame it starts where its velocity takes it.
+asked for, and what it looked like lately. On a new frame it starts where optical flow takes it,
+or its velocity where the flow is not to be trusted.
 Then it is moved a few times by what it sees around it: dot products of a 3 x 3 support patch
 with a 7 x 7 neighbourhood at three strides (LocoTrack, arXiv 2407.15420; CoTracker3,
 arXiv 2410.11831), read by a recurrent unit as in RAFT whose state goes on to the next frame. It
@@ -15,7 +16,8 @@ there when that is seen surely: so points are found again that were hidden or lo
     network = CompactNetwork()
     features = network.encode(frame[None])            # frame: 3 H W
     state = network.begin(features, which, xy)        # any time; then join(state, ...)
-    state, answer = network.follow(state, network.encode(next_frame[None]))
+    hint = drift(flow, state.which, state.xy)         # of compact_flow; may be left out
+    state, answer = network.follow(state, network.encode(next_frame[None]), drift=hint)
 
 Coordinates are pixels of the encoded frames, the centre of the top-left one at (0, 0).
 """
@@ -43,7 +45,9 @@ _SCALE = 8.0  # px: what offsets are measured in
 _STEP = 2.0  # px: what the last word on a move is given in
 _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
 _DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
+_TRUSTED = 0.3  # of flow: from where on a point that was seen begins where it leads
 _APART = 6.0  # px: nearer to each other than this, two looks are the same
+_PULLS = 2 * len(STRIDES) + 1  # what may move a point: neighbourhoods by two looks, and flow
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class CompactNetwork(nn.Module):
         self.notice = nn.Linear(_NOTICED, config.hidden)
         self.turn = nn.Parameter(torch.zeros(config.iterations, config.hidden))
         self.cell = _Cell(config.hidden, config.hidden)
-        self.head = _Head(config.hidden, 5 + 2 * len(STRIDES) + 1)
+        self.head = _Head(config.hidden, 5 + _PULLS + 1)
         self.carry = nn.Linear(config.hidden, 2)  # how much velocity; how much appearance
         self.start = nn.Linear(len(STRIDES) * config.channels, config.hidden)
         # Logs of what dot products are multiplied by to be logits.
@@ -188,6 +192,7 @@ class CompactNetwork(nn.Module):
         iterations: int | None = None,
         found: Tensor | None = None,
         away: Tensor | None = None,
+        drift: Tensor | None = None,
     ) -> tuple[PointState, Answer]:
         """Look once for points on the next frame.
 
@@ -200,10 +205,17 @@ class CompactNetwork(nn.Module):
         found, away
             ``(P, 2)``, and ``(P,)`` bool: places, and which of the points begin there rather
             than where they are expected; default: none. See `search`.
+        drift
+            ``(P, 3)``: where optical flow takes them, and how far it is to be trusted, as
+            `compact_flow.drift` says; default: nothing is known of it.
         """
+        if drift is None:
+            drift = torch.zeros_like(state.xy[:, :1]).expand(-1, 3)
         size = (features[0].shape[2] * STRIDES[0], features[0].shape[1] * STRIDES[0])
         carry = torch.sigmoid(self.carry(state.hidden).float())  # P 2
-        expected = state.xy + carry[:, :1] * state.velocity
+        flowed = state.xy + drift[:, :2]
+        flows = (drift[:, 2] > _TRUSTED) & (_chance(state.logits) > _SURE)
+        expected = torch.where(flows[:, None], flowed, state.xy + carry[:, :1] * state.velocity)
         if found is None or away is None:
             xy, away = expected, torch.zeros_like(state.which, dtype=torch.bool)
         else:
@@ -217,13 +229,16 @@ class CompactNetwork(nn.Module):
             seen, near = self._compare(features, state.which, at, templates)
             if turn == 0:
                 start, first = at, near
-            noticed = _notice(at, state, logits.detach(), spread.detach(), away, size)
+            led = (flowed - at) * (drift[:, 2:] > 0)
+            noticed = _notice(
+                at, state, logits.detach(), spread.detach(), away, size, led, drift[:, 2:]
+            )
             turn_bias = self.turn[min(turn, len(self.turn) - 1)]
             hidden = self.cell(F.relu(seen + self.notice(noticed) + turn_bias), hidden)
             read = self.head(hidden).float()
-            moved, visible, sure, spread, trust = read.split((2, 1, 1, 1, 2 * len(STRIDES) + 1), 1)
+            moved, visible, sure, spread, trust = read.split((2, 1, 1, 1, _PULLS + 1), 1)
             # The first move starts from a place that is learned too.
-            xy = (xy if turn == 0 else at) + self._pulls(near, trust) + _STEP * moved
+            xy = (xy if turn == 0 else at) + self._pulls(near, led, trust) + _STEP * moved
             logits, spread = torch.cat([visible, sure], 1), spread[:, 0]
             turns.append((xy, visible[:, 0], sure[:, 0], spread))
         moves, seens, sures, spreads = (torch.stack(turn) for turn in zip(*turns, strict=True))
@@ -242,13 +257,14 @@ class CompactNetwork(nn.Module):
         features: Features,
         iterations: int | None = None,
         every: bool = False,
+        drift: Tensor | None = None,
     ) -> tuple[PointState, Answer]:
         """Follow points onto the next frame: `step`, and a second look where it is in doubt.
 
         ``every`` looks twice at all points and uses what it must: the same answer by a fixed
         row of operations, for export.
         """
-        after, answer = self.step(state, features, iterations)
+        after, answer = self.step(state, features, iterations, drift=drift)
         chance = _chance(after.logits)
         doubt = chance < _DOUBT
         rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
@@ -257,7 +273,8 @@ class CompactNetwork(nn.Module):
         lost = state.rows(rows)
         found = self.search(lost, features).xy
         away = doubt[rows] & ((found - after.xy[rows]).norm(dim=1) > _APART)
-        other, second = self.step(lost, features, iterations, found, away)
+        hint = None if drift is None else drift[rows]
+        other, second = self.step(lost, features, iterations, found, away, hint)
         better = away & (_chance(other.logits) > _SURE)
         after = PointState(*(_put(*pair, rows, better) for pair in zip(after, other, strict=True)))
         xy, visible, sure, spread = (
@@ -295,8 +312,9 @@ class CompactNetwork(nn.Module):
         logits = torch.stack(middles, dim=1).float() * self.near_sharpness.exp()
         return self.mix(torch.cat(seen, dim=1)), logits
 
-    def _pulls(self, near: Tensor, trust: Tensor) -> Tensor:
-        """Where the neighbourhoods look most alike, as far as each is trusted; ``(P, 2)`` px."""
+    def _pulls(self, near: Tensor, led: Tensor, trust: Tensor) -> Tensor:
+        """To where the neighbourhoods look most alike and where flow leads, as far as each is
+        trusted; ``(P, 2)`` px."""
         radius = self.config.radius
         reach = torch.arange(-radius, radius + 1, dtype=torch.float32, device=near.device)
         offsets = torch.stack(torch.meshgrid(reach, reach, indexing="xy"), -1).flatten(0, 1)
@@ -305,7 +323,7 @@ class CompactNetwork(nn.Module):
         x, y = ((chances * offset).sum(-1) for offset in offsets.T)
         peaks = (torch.stack([x, y], dim=-1) * strides).flatten(1, 2)  # P 2L 2
         shares = trust.softmax(dim=1)[:, :-1, None]  # the last is trust in none
-        return (shares * peaks).sum(dim=1)
+        return (shares * torch.cat([peaks, led[:, None]], dim=1)).sum(dim=1)
 
     def _remember(
         self,
@@ -325,7 +343,7 @@ class CompactNetwork(nn.Module):
         return PointState(state.which, xy, velocity, hidden, state.query, recent, logits)
 
 
-_NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2
+_NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2 + 2 + 2 + 1
 
 
 def _notice(
@@ -335,8 +353,10 @@ def _notice(
     spread: Tensor,
     away: Tensor,
     size: tuple[int, int],
+    led: Tensor,
+    trust: Tensor,
 ) -> Tensor:
-    """What a point knows beside its looks: motion, edges of the picture, its own doubts."""
+    """What a point knows beside its looks: motion, edges of the picture, its own doubts, flow."""
     moved = (xy - state.xy) / _SCALE
     right, bottom = size[0] - 1 - xy[:, :1], size[1] - 1 - xy[:, 1:]
     edges = torch.cat([xy, right, bottom], dim=1) / _EDGE
@@ -350,6 +370,9 @@ def _notice(
             spread[:, None].clamp(-4, 4),
             away[:, None].to(xy.dtype),
             (state.logits.detach().clamp(-8, 8)) / 4,
+            (led / _SCALE).clamp(-8, 8),
+            torch.tanh(led),
+            trust,
         ],
         dim=1,
     )

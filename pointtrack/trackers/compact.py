@@ -21,7 +21,7 @@ CARD = ModelCard(
     summary="small causal network: local correlation, recurrent state, search when lost",
     paper="this project",
     task="online",
-    parameters=2_735_282,
+    parameters=2_736_819,
     weights_licence="Apache-2.0",
     scores={"blender-val AJ": 52.6, "procedural-val AJ": 45.2},
 )

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
 from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
+from pointtrack.networks.compact_flow import drift
 from pointtrack.trackers.compact import working_size
+from pointtrack.trackers.flow_hints import FlowHints
 from pointtrack.trackers.refinement import Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
 from pointtrack.weights.compact import Weights, load_compact, read_calibration
+
+Flow = NDArray[np.float32]  # H W 4, as `FlowHints.see`
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
 _HALF = {"auto": None, "float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -67,10 +71,11 @@ class Follower:
             return self.network.begin(features, which, places)
 
     @torch.inference_mode()
-    def step(self, state: PointState, features: Features) -> tuple[PointState, Found]:
-        """Follow points onto the frame of these features."""
+    def step(self, state: PointState, features: Features, flow: Flow) -> tuple[PointState, Found]:
+        """Follow points onto the frame of these features, to which flow ``(H, W, 4)`` leads."""
+        hint = drift(torch.from_numpy(flow)[None].to(self.device), state.which, state.xy)
         with self._autocast():
-            state, answer = self.network.follow(state, features, self.iterations)
+            state, answer = self.network.follow(state, features, self.iterations, drift=hint)
         found = Found(*(value.float().cpu().numpy() for value in latest(answer)))
         true = self.calibration
         return state, found._replace(
@@ -110,6 +115,7 @@ class CompactSession(Session):
         super().__init__(keep)
         self._follower, self._working, self._threshold = follower, working, threshold
         self._features: Features = []
+        self._hints = FlowHints()
         self._state: PointState | None = None
         self._radii = np.empty(0, np.float32)
         self._refine = refine
@@ -119,7 +125,7 @@ class CompactSession(Session):
         if self._refine:
             self._refiner = Refiner(self._ratio())
             self._refiner.see(frame)
-        self._features = self._encode(frame)
+        self._encode(frame)
 
     def _begin(self, xy: Points) -> None:
         if len(xy) == 0:
@@ -138,12 +144,12 @@ class CompactSession(Session):
             self._refiner.keep(rows)
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
-        self._features = self._encode(frame)
+        flow = self._encode(frame)
         if self._refiner is not None:
             self._refiner.see(frame)
-        if self._state is None:
+        if self._state is None or flow is None:
             return self._now
-        self._state, found = self._follower.step(self._state, self._features)
+        self._state, found = self._follower.step(self._state, self._features, flow)
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
         visible = found.visible > self._threshold
@@ -155,14 +161,16 @@ class CompactSession(Session):
     def _radius(self) -> Values:
         return self._radii
 
-    def _encode(self, frame: NDArray[np.uint8]) -> Features:
+    def _encode(self, frame: NDArray[np.uint8]) -> Flow | None:
+        """Take in a frame; returns the flow to it."""
         size = self._work_size()
         if size != self.size:
             assert self.size is not None
             smaller = size[0] * size[1] < self.size[0] * self.size[1]
             how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
             frame = np.asarray(cv2.resize(frame, size, interpolation=how), np.uint8)
-        return self._follower.encode(frame)
+        self._features = self._follower.encode(frame)
+        return self._hints.see(frame)
 
     def _work_size(self) -> geometry.Size:
         assert self.size is not None

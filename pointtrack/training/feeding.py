@@ -34,6 +34,7 @@ def make_loader(config: RunConfig, group: Group, pin: bool = False) -> Loader:
         world=group.world,
         workers=data.workers,
         pin_memory=pin,
+        flow=True,
     )
 
 

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from pointtrack.metrics import tapvid_metrics
 from pointtrack.networks.compact import CompactNetwork, PointState, join
+from pointtrack.networks.compact_flow import drift
 from pointtrack.synthesis import SyntheticClip, generate, preset
 from pointtrack.synthesis.production import clip_seed
+from pointtrack.trackers.flow_hints import video_flow
 from pointtrack.training.run_config import HeldOutConfig
 
 Prediction = tuple[NDArray[np.float32], NDArray[np.bool_]]  # N T 2, N T
@@ -57,12 +59,15 @@ def predict(network: CompactNetwork, clip: SyntheticClip) -> Prediction:
     queries = torch.from_numpy(clip.queries).to(device)
     xy = np.zeros(clip.xy.shape, np.float32)
     visible = np.zeros(clip.visible.shape, bool)
+    flow = video_flow(clip.video)
     state: PointState | None = None
     rows = np.empty(0, np.int64)
     for t, frame in enumerate(frames):
         features = network.encode(frame[None])
         if state is not None:
-            state, answer = network.follow(state, features)
+            field = torch.from_numpy(flow[t - 1 : t]).to(device)
+            hint = drift(field, state.which, state.xy)
+            state, answer = network.follow(state, features, drift=hint)
             xy[rows, t] = answer.xy[-1].float().cpu()
             visible[rows, t] = (answer.visible[-1] > 0).cpu()
         new = np.flatnonzero(clip.queries[:, 0] == t)

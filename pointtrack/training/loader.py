@@ -15,6 +15,7 @@ an epoch once.
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import signal
 from collections import Counter
@@ -57,6 +58,8 @@ class Loader:
         Batches each worker makes ahead.
     pin_memory
         Hand out batches in page-locked memory, from which copies to a GPU need not wait.
+    flow
+        Whether batches come with optical flow.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class Loader:
         workers: int = 0,
         prefetch: int = 2,
         pin_memory: bool = False,
+        flow: bool = False,
     ):
         for name, value, least in (
             ("batch_size", batch_size, 1),
@@ -102,6 +106,7 @@ class Loader:
         self._set, self._batch_size, self._rank = training_set, batch_size, rank
         self._end = epoch_samples // self._step * self._step
         self._workers, self._prefetch, self._pin = workers, prefetch, pin_memory
+        self._join = functools.partial(_join, flow=flow)
         self._epoch = self._position = 0
 
     def __len__(self) -> int:
@@ -155,7 +160,7 @@ class Loader:
             _Samples(self._set),
             batch_sampler=keys,
             num_workers=self._workers,
-            collate_fn=_join,
+            collate_fn=self._join,
             pin_memory=self._pin,
             # Spawned, not forked: a fork of a process in which PyTorch runs threads may hang.
             multiprocessing_context="spawn" if spawned else None,
@@ -204,7 +209,7 @@ class _Samples(TorchDataset[Drawn]):
         return sample, dict(rejected)
 
 
-def _join(drawn: list[Drawn]) -> Joined:
+def _join(drawn: list[Drawn], flow: bool) -> Joined:
     samples, rejected = [], Counter[str]()
     for item in drawn:
         if isinstance(item, PointtrackError):
@@ -212,7 +217,7 @@ def _join(drawn: list[Drawn]) -> Joined:
         samples.append(item[0])
         rejected.update(item[1])
     try:
-        return collate(samples), dict(rejected)
+        return collate(samples, flow), dict(rejected)
     except PointtrackError as problem:
         return problem
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size
+from pointtrack.trackers.flow_hints import video_flow
 
 
 class Rejected(PointtrackError):
@@ -156,6 +157,9 @@ class Batch(NamedTuple):
         ``(B, N, 3)`` float32 rows (t, x, y).
     names : tuple of str
         Which clips they are, for messages.
+    flow : Tensor or None
+        ``(B, T - 1, H, W, 4)`` float16 px: optical flow from each frame to the next and back,
+        as `pointtrack.trackers.flow_hints` gives it, where it was asked for.
     """
 
     video: Tensor
@@ -164,6 +168,7 @@ class Batch(NamedTuple):
     valid: Tensor
     queries: Tensor
     names: tuple[str, ...]
+    flow: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on another device; from pinned memory without waiting."""
@@ -174,11 +179,12 @@ class Batch(NamedTuple):
             self.valid.to(device, non_blocking=True),
             self.queries.to(device, non_blocking=True),
             self.names,
+            None if self.flow is None else self.flow.to(device, non_blocking=True),
         )
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Join samples of the same size, length and number of points.
+def collate(samples: Sequence[Sample], flow: bool = False) -> Batch:
+    """Join samples of the same size, length and number of points; with optical flow if wanted.
 
     Raises
     ------
@@ -206,7 +212,13 @@ def collate(samples: Sequence[Sample]) -> Batch:
         torch.from_numpy(np.stack([sample.valid for sample in samples])),
         torch.from_numpy(np.stack([sample.queries for sample in samples])),
         tuple(sample.name for sample in samples),
+        _flow(samples) if flow else None,
     )
+
+
+def _flow(samples: Sequence[Sample]) -> Tensor:
+    # Half precision is exact to 1/64 px up to 32 px, and enough for a hint.
+    return torch.from_numpy(np.stack([video_flow(sample.video) for sample in samples])).half()
 
 
 def _measures(sample: Sample) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
+from pointtrack.networks.compact_flow import drift
 from pointtrack.networks.compact_matching import Match
 from pointtrack.training.checks import chance, number
 from pointtrack.training.losses import LossConfig, Parts, frame_losses, total
@@ -105,7 +106,10 @@ def unroll(
             found = network.search(state, maps)
             away = _searching(state, order[:done], t, batch, config)
             turns = config.iterations or None
-            state, answer = network.step(state, maps, turns, found.xy.detach(), away)
+            hint = None
+            if batch.flow is not None:
+                hint = drift(batch.flow[:, t - 1], state.which, state.xy)
+            state, answer = network.step(state, maps, turns, found.xy.detach(), away, hint)
             yield t, order[:done], answer, found, maps
         if number[t]:
             rows = slice(done, done + number[t])

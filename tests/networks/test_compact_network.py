@@ -16,6 +16,7 @@ from pointtrack.networks.compact import (
     join,
 )
 from pointtrack.networks.compact_encoder import STRIDES
+from pointtrack.networks.compact_flow import drift
 from pointtrack.networks.compact_matching import cell_loss, match
 
 SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8)
@@ -186,16 +187,47 @@ def test_local_comparison_is_that_of_a_slow_twin(network, frames) -> None:
     torch.testing.assert_close(near[:, -1], middle, atol=1e-4, rtol=1e-4)
 
 
-def test_points_are_pulled_to_where_a_trusted_neighbourhood_peaks(network) -> None:
+def test_points_are_pulled_to_where_a_trusted_neighbourhood_peaks_or_flow_leads(network) -> None:
     near = torch.zeros(2, 3, 2, 49)
     near[0, 1, 0, 7 * 5 + 1] = 50.0  # stride 8, two cells to the left and two down
     near[1, 0, 1, 7 * 3 + 3] = 50.0
-    trust = torch.full((2, 7), -50.0)
+    led = torch.tensor([[3.0, -2.0], [5.0, 1.0]])
+    trust = torch.full((2, 8), -50.0)
     trust[0, 2], trust[1, 1] = 50.0, 50.0
     expected = torch.tensor([[-16.0, 16.0], [0.0, 0.0]])
-    torch.testing.assert_close(network._pulls(near, trust), expected)
+    torch.testing.assert_close(network._pulls(near, led, trust), expected)
     trust[:, 6] = 150.0
-    torch.testing.assert_close(network._pulls(near, trust), torch.zeros(2, 2))
+    torch.testing.assert_close(network._pulls(near, led, trust), led)
+    trust[:, 7] = 250.0
+    torch.testing.assert_close(network._pulls(near, led, trust), torch.zeros(2, 2))
+
+
+def test_a_point_that_was_seen_begins_where_trusted_flow_leads(network, frames) -> None:
+    state, _ = run(network, frames[:2], POINTS)
+    sure = torch.tensor([9.0, 9.0, -9.0, 9.0])
+    state = state._replace(velocity=torch.zeros(4, 2), logits=sure[:, None].expand(-1, 2))
+    hint = torch.tensor([[2.0, 1.0, 0.9], [2.0, 1.0, 0.1], [2.0, 1.0, 0.9], [0.0, 0.0, 1.0]])
+    _, answer = network.step(state, network.encode(frames[2:3]), drift=hint)
+    torch.testing.assert_close(answer.start[0], state.xy[0] + hint[0, :2])
+    torch.testing.assert_close(answer.start[1:], state.xy[1:])
+
+
+def test_nothing_known_of_flow_is_flow_without_trust(network, frames) -> None:
+    state, _ = run(network, frames[:2], POINTS)
+    maps = network.encode(frames[2:3])
+    _, none = network.follow(state, maps)
+    _, zero = network.follow(state, maps, drift=torch.zeros(4, 3))
+    assert torch.equal(none.xy, zero.xy)
+
+
+def test_drift_reads_flow_there_and_trusts_it_as_far_as_it_comes_back() -> None:
+    fields = torch.zeros(2, 8, 10, 4, dtype=torch.float16)
+    fields[1, ..., 0], fields[1, ..., 2] = 2.0, -2.0
+    fields[1, 3, 7, 2] = 0.0  # from where the point at (5, 3) ends up, nothing leads back
+    which = torch.tensor([0, 1, 1])
+    found = drift(fields, which, torch.tensor([[4.0, 2.0], [2.5, 6.0], [5.0, 3.0]]))
+    expected = torch.tensor([[0.0, 0.0, 1.0], [2.0, 0.0, 1.0], [2.0, 0.0, 0.2]])
+    torch.testing.assert_close(found, expected)
 
 
 def test_matching_finds_a_planted_vector_between_cells() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -64,6 +65,19 @@ def test_samples_that_differ_are_named() -> None:
         collate([sample(1), sample(2, points=7)])
     with pytest.raises(PointtrackError, match="none"):
         collate([])
+
+
+def test_a_batch_has_optical_flow_when_it_is_wanted() -> None:
+    assert collate([sample(1)]).flow is None
+    rng = np.random.default_rng(0)
+    wide = cv2.GaussianBlur(rng.integers(0, 256, (64, 80, 3), np.uint8), (0, 0), 2)
+    video = np.stack([wide[:, 3 * t : 3 * t + 64] for t in range(3)])
+    made = replace(sample(1, frames=3), video=video)
+    flow = collate([made, made], flow=True).flow
+    assert flow is not None
+    assert flow.shape == (2, 2, 64, 64, 4)
+    middle = flow[0, :, 16:48, 16:48].float().median(dim=1).values.median(dim=1).values
+    np.testing.assert_allclose(middle, [[-3, 0, 3, 0]] * 2, atol=0.3)
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ def _gradients(rank: int, world: int, port: int, out: Path) -> None:
             Objective(CompactNetwork(SMALL), LossConfig(), SEARCHING)
         )
         batch = made_batch()
-        own = Batch(*(field[group.rank : group.rank + 1] for field in batch))
+        own = Batch(*(field[group.rank : group.rank + 1] for field in batch[:6]))
         loss, _ = objective(own)
         loss.backward()
         network = objective.module.network

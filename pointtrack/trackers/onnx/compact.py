@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointtrack.trackers.base import Tracker
-from pointtrack.trackers.compact_session import CompactSession, Found
+from pointtrack.trackers.compact_session import CompactSession, Flow, Found
 from pointtrack.trackers.onnx.file import OnnxFile
 from pointtrack.trackers.session import Flags
 
@@ -33,9 +33,11 @@ class OnnxFollower:
         places = torch.from_numpy(np.asarray(xy, np.float32))
         return self._file.run("begin", *features, places)
 
-    def step(self, state: list[Tensor], features: list[Tensor]) -> tuple[list[Tensor], Found]:
-        """Follow points onto the frame of these features."""
-        found = self._file.run("step", *features, *state)
+    def step(
+        self, state: list[Tensor], features: list[Tensor], flow: Flow
+    ) -> tuple[list[Tensor], Found]:
+        """Follow points onto the frame of these features, to which flow ``(H, W, 4)`` leads."""
+        found = self._file.run("step", torch.from_numpy(flow)[None], *features, *state)
         return found[_ANSWER:], Found(*(value.numpy() for value in found[:_ANSWER]))
 
     def keep(self, state: list[Tensor], rows: Flags) -> list[Tensor]:

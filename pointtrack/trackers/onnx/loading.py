@@ -16,7 +16,7 @@ import torch
 from pointtrack.errors import PointtrackError, WeightsError
 from pointtrack.files import PathLike
 from pointtrack.trackers.base import Tracker
-from pointtrack.trackers.compact import THRESHOLD
+from pointtrack.trackers.compact import THRESHOLD, WORKING
 from pointtrack.trackers.flow_chain import FlowChainTracker
 from pointtrack.trackers.neural.budget import parse_memory
 from pointtrack.trackers.neural.causal import CausalTracker
@@ -108,7 +108,7 @@ def _flow(file: OnnxFile, longest: int = 768) -> Tracker:
 
 
 def _compact(
-    file: OnnxFile, working: int = 256, threshold: float = THRESHOLD, refine: bool = True
+    file: OnnxFile, working: int = WORKING, threshold: float = THRESHOLD, refine: bool = True
 ) -> Tracker:
     return OnnxCompactTracker(file, working, threshold, refine)
 
