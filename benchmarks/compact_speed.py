@@ -142,7 +142,7 @@ def profile(frames: Frames, points: int, weights: str) -> None:
     table = record.key_averages(group_by_input_shape=True)
     whole = sum(row.self_cpu_time_total for row in table)
     print(f"{points} points, {whole / 1000 / (len(frames) - 2):.1f} ms a frame in all")
-    for row in sorted(table, key=lambda row: -row.self_cpu_time_total)[:25]:
+    for row in sorted(table, key=lambda row: -row.self_cpu_time_total)[:45]:
         spent = row.self_cpu_time_total / 1000 / (len(frames) - 2)
         shapes = [shape for shape in row.input_shapes if shape]
         print(f"{spent:8.2f} ms {100 * spent * 1000 * (len(frames) - 2) / whole:5.1f} %  "

@@ -32,6 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pointtrack.networks.blocks.portions import portions
 from pointtrack.networks.blocks.sampling import gather, interpolate, patch_index
 from pointtrack.networks.compact_encoder import STRIDES, CompactEncoder
 from pointtrack.networks.compact_matching import Match, match
@@ -47,6 +48,7 @@ _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
 _DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
 _TRUSTED = 0.3  # of flow: from where on a point that was seen begins where it leads
 _APART = 6.0  # px: nearer to each other than this, two looks are the same
+_AT_ONCE = 1_000_000  # numbers that are compared at a time
 _PULLS = 2 * len(STRIDES) + 1  # what may move a point: neighbourhoods by two looks, and flow
 
 
@@ -179,7 +181,9 @@ class CompactNetwork(nn.Module):
         xy
             ``(P, 2)``.
         """
-        looks = self._looks(features, which, xy)
+        return self._fresh(which, xy, self._looks(features, which, xy))
+
+    def _fresh(self, which: Tensor, xy: Tensor, looks: Tensor) -> PointState:
         centre = looks[:, :, _SAMPLES // 2].flatten(1)  # P L*C
         hidden = torch.tanh(self.start(centre)).float()
         certain = torch.full_like(xy, 4.0)
@@ -190,9 +194,8 @@ class CompactNetwork(nn.Module):
         state: PointState,
         features: Features,
         iterations: int | None = None,
-        found: Tensor | None = None,
-        away: Tensor | None = None,
         drift: Tensor | None = None,
+        again: bool = False,
     ) -> tuple[PointState, Answer]:
         """Look once for points on the next frame.
 
@@ -202,12 +205,11 @@ class CompactNetwork(nn.Module):
             Of the points, and of the frame.
         iterations
             How often each is moved; default: the configuration's.
-        found, away
-            ``(P, 2)``, and ``(P,)`` bool: places, and which of the points begin there rather
-            than where they are expected; default: none. See `search`.
         drift
             ``(P, 3)``: where optical flow takes them, and how far it is to be trusted, as
             `compact_flow.drift` says; default: nothing is known of it.
+        again
+            Whether this is a second look, at a place where the frame looks like the point.
         """
         if drift is None:
             drift = torch.zeros_like(state.xy[:, :1]).expand(-1, 3)
@@ -215,14 +217,10 @@ class CompactNetwork(nn.Module):
         carry = torch.sigmoid(self.carry(state.hidden).float())  # P 2
         flowed = state.xy + drift[:, :2]
         flows = (drift[:, 2] > _TRUSTED) & (_chance(state.logits) > _SURE)
-        expected = torch.where(flows[:, None], flowed, state.xy + carry[:, :1] * state.velocity)
-        if found is None or away is None:
-            xy, away = expected, torch.zeros_like(state.which, dtype=torch.bool)
-        else:
-            xy = torch.where(away[:, None], found, expected)
+        xy = torch.where(flows[:, None], flowed, state.xy + carry[:, :1] * state.velocity)
         hidden, logits = state.hidden, state.logits
         spread = torch.zeros_like(xy[:, 0])
-        templates = torch.cat([state.query, state.recent], dim=2)  # P L 2S C
+        templates = torch.cat([state.query, state.recent], dim=2).mT.contiguous()
         turns: list[tuple[Tensor, ...]] = []
         for turn in range(iterations or self.config.iterations):
             at = xy.detach()
@@ -231,7 +229,7 @@ class CompactNetwork(nn.Module):
                 start, first = at, near
             led = (flowed - at) * (drift[:, 2:] > 0)
             noticed = _notice(
-                at, state, logits.detach(), spread.detach(), away, size, led, drift[:, 2:]
+                at, state, logits.detach(), spread.detach(), again, size, led, drift[:, 2:]
             )
             turn_bias = self.turn[min(turn, len(self.turn) - 1)]
             hidden = self.cell(F.relu(seen + self.notice(noticed) + turn_bias), hidden)
@@ -243,7 +241,8 @@ class CompactNetwork(nn.Module):
             turns.append((xy, visible[:, 0], sure[:, 0], spread))
         moves, seens, sures, spreads = (torch.stack(turn) for turn in zip(*turns, strict=True))
         answer = Answer(moves, seens, sures, spreads, start, first)
-        return self._remember(state, features, xy.detach(), hidden, logits, away), answer
+        after = self._remember(state, features, xy.detach(), hidden, logits)
+        return after, answer
 
     def search(self, state: PointState, features: Features) -> Match:
         """Where in the whole frame points look as they did where they were asked for."""
@@ -265,23 +264,32 @@ class CompactNetwork(nn.Module):
         row of operations, for export.
         """
         after, answer = self.step(state, features, iterations, drift=drift)
-        chance = _chance(after.logits)
-        doubt = chance < _DOUBT
+        doubt = in_doubt(after)
         rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
         if not every and len(rows) == 0:
             return after, answer
         lost = state.rows(rows)
         found = self.search(lost, features).xy
         away = doubt[rows] & ((found - after.xy[rows]).norm(dim=1) > _APART)
-        hint = None if drift is None else drift[rows]
-        other, second = self.step(lost, features, iterations, found, away, hint)
-        better = away & (_chance(other.logits) > _SURE)
-        after = PointState(*(_put(*pair, rows, better) for pair in zip(after, other, strict=True)))
-        xy, visible, sure, spread = (
-            _put(old.movedim(1, 0), new.movedim(1, 0), rows, better).movedim(0, 1)
-            for old, new in zip(answer[:4], second[:4], strict=True)
-        )
-        return after, Answer(xy, visible, sure, spread, answer.start, answer.near)
+        if not every:
+            rows, lost, found, away = rows[away], lost.rows(away), found[away], away[away]
+            if len(rows) == 0:
+                return after, answer
+        other, second = self.look_again(lost, features, found, iterations)
+        better = away & surely(other)
+        after, answer = put((after, answer), (other, second), rows, better)
+        return after, answer
+
+    def look_again(
+        self, state: PointState, features: Features, found: Tensor, iterations: int | None = None
+    ) -> tuple[PointState, Answer]:
+        """A second look at points, from the places ``found (P, 2)``.
+
+        Each is taken up afresh, as it looked where it was asked for: what it has been through
+        since led it astray.
+        """
+        fresh = self._fresh(state.which, found, state.query)
+        return self.step(fresh, features, iterations, again=True)
 
     def _looks(self, features: Features, which: Tensor, xy: Tensor) -> Tensor:
         """Support patches ``(P, L, S, C)``."""
@@ -299,13 +307,26 @@ class CompactNetwork(nn.Module):
 
         Returns an embedding ``(P, D)``, and the logits of `Answer.near`.
         """
+        size = (2 * self.config.radius + 2) ** 2 * self.config.channels
+        parts = [
+            self._compare_some(features, which[part], xy[part], templates[part])
+            for part in portions(len(xy), size, _AT_ONCE)
+        ]
+        embedding, logits = (
+            parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
+        )
+        return embedding, logits
+
+    def _compare_some(
+        self, features: Features, which: Tensor, xy: Tensor, templates: Tensor
+    ) -> tuple[Tensor, Tensor]:
         seen, middles = [], []
         for level, (maps, stride) in enumerate(zip(features, STRIDES, strict=True)):
             index, _, fraction = patch_index(
                 maps.shape[1:3], which, xy / stride, self.config.radius
             )
             pixels = gather(maps, index.flatten(1))  # P 64 C
-            products = (pixels @ templates[:, level].mT).view(*index.shape, -1)  # P 8 8 2S
+            products = (pixels @ templates[:, level]).view(*index.shape, -1)  # P 8 8 2S
             near = interpolate(products, fraction.to(products.dtype))  # P 7 7 2S
             seen.append(F.relu(self.compare[level](near.flatten(1))))
             middles.append(near[..., _SAMPLES // 2 :: _SAMPLES].flatten(1, 2).mT)  # P 2 49
@@ -332,15 +353,13 @@ class CompactNetwork(nn.Module):
         xy: Tensor,
         hidden: Tensor,
         logits: Tensor,
-        away: Tensor,
     ) -> PointState:
         """The state after a frame: looks are taken up as far as the point was surely seen."""
         carry = torch.sigmoid(self.carry(hidden).float())
         share = (_chance(logits)[:, None] * carry[:, 1:])[..., None, None]
         looks = self._looks(features, state.which, xy)
         recent = torch.lerp(state.recent.float(), looks.float(), share).to(looks.dtype)
-        velocity = torch.where(away[:, None], 0.0, xy - state.xy)
-        return PointState(state.which, xy, velocity, hidden, state.query, recent, logits)
+        return PointState(state.which, xy, xy - state.xy, hidden, state.query, recent, logits)
 
 
 _NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2 + 2 + 2 + 1
@@ -351,7 +370,7 @@ def _notice(
     state: PointState,
     logits: Tensor,
     spread: Tensor,
-    away: Tensor,
+    again: bool,
     size: tuple[int, int],
     led: Tensor,
     trust: Tensor,
@@ -368,7 +387,7 @@ def _notice(
             edges.clamp(-1, 1),
             logits.clamp(-8, 8) / 4,
             spread[:, None].clamp(-4, 4),
-            away[:, None].to(xy.dtype),
+            torch.full_like(xy[:, :1], float(again)),
             (state.logits.detach().clamp(-8, 8)) / 4,
             (led / _SCALE).clamp(-8, 8),
             torch.tanh(led),
@@ -381,6 +400,28 @@ def _notice(
 def _chance(logits: Tensor) -> Tensor:
     """How likely points are seen and right, ``(P,)``; of a state's logits."""
     return torch.sigmoid(logits.detach()).prod(dim=1)
+
+
+def surely(state: PointState) -> Tensor:
+    """Which points are likelier seen and right than not, ``(P,)`` bool."""
+    return _chance(state.logits) > _SURE
+
+
+def in_doubt(state: PointState) -> Tensor:
+    """Which points are worth a second look, ``(P,)`` bool."""
+    return _chance(state.logits) < _DOUBT
+
+
+def put(
+    old: tuple[PointState, Answer], new: tuple[PointState, Answer], rows: Tensor, chosen: Tensor
+) -> tuple[PointState, Answer]:
+    """What a first look said, with what a second look at ``rows (R,)`` said where ``chosen``."""
+    state = PointState(*(_put(*pair, rows, chosen) for pair in zip(old[0], new[0], strict=True)))
+    xy, visible, sure, spread = (
+        _put(before.movedim(1, 0), after.movedim(1, 0), rows, chosen).movedim(0, 1)
+        for before, after in zip(old[1][:4], new[1][:4], strict=True)
+    )
+    return state, Answer(xy, visible, sure, spread, old[1].start, old[1].near)
 
 
 def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class CompactTracker(Tracker):
         device: str = "auto",
         precision: str = "auto",
         working: int = WORKING,
-        iterations: int = 4,
+        iterations: int = 3,
         threshold: float = THRESHOLD,
         refine: bool = True,
     ):

@@ -39,6 +39,8 @@ class LossConfig:
         Pixels up to which the position's loss is quadratic.
     far
         Pixels from which it grows only with the error's logarithm.
+    reach
+        Pixels up to which a second look is to move a point.
     """
 
     decay: float = 0.8
@@ -51,6 +53,7 @@ class LossConfig:
     near: float = 0.1
     bend: float = 0.5
     far: float = 16.0
+    reach: float = 24.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -109,7 +112,7 @@ def spread_loss(error: Tensor, spread: Tensor) -> Tensor:
 def frame_losses(
     parts: Parts,
     answer: Answer,
-    found: Match,
+    found: Match | None,
     size: tuple[int, int],
     xy: Tensor,
     visible: Tensor,
@@ -127,7 +130,8 @@ def frame_losses(
         For P points, as `CompactNetwork.step` gives it.
     found, size
         Of the same points, as `CompactNetwork.search` gives it, and ``(h, w)`` of the map that
-        it is over.
+        it is over. None for a second look: then positions count only of points that were found
+        within `reach`, as no other can be there.
     xy, visible, valid
         ``(P, 2)``, ``(P,)`` and ``(P,)``: the truth.
     stride
@@ -140,15 +144,19 @@ def frame_losses(
     gap = answer.xy - xy
     error = (gap.square().sum(-1) + 1e-8).sqrt()  # K P
     moved = (decay * distance_loss(error, config.bend, config.far)).sum(0)
-    parts.add("position", moved, visible)
-    parts.add("hidden", moved, hidden)
+    placed = visible
+    if found is None:
+        placed = visible & ((answer.start - xy).norm(dim=1) < config.reach)
+    else:
+        parts.add("hidden", moved, hidden)
+        parts.add("match", cell_loss(found.logits, size, xy / stride), visible)
+    parts.add("position", moved, placed)
     seen = visible.to(moved.dtype).expand_as(error)
     parts.add("visibility", (decay * _cross_entropy(answer.visible, seen)).sum(0), valid)
     right = seen * (error.detach() < NEAR)
     parts.add("confidence", (decay * _cross_entropy(answer.sure, right)).sum(0), valid)
     spread = spread_loss(error.detach(), answer.spread)
-    parts.add("spread", (decay * spread).sum(0), visible)
-    parts.add("match", cell_loss(found.logits, size, xy / stride), visible)
+    parts.add("spread", (decay * spread).sum(0), placed)
     near, inside = _near_loss(answer, xy)
     parts.add("near", near, visible[:, None, None] & inside)
 

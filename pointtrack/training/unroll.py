@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
+from pointtrack.networks.compact import (
+    Answer,
+    CompactNetwork,
+    Features,
+    PointState,
+    in_doubt,
+    join,
+    put,
+    surely,
+)
 from pointtrack.networks.compact_flow import drift
 from pointtrack.networks.compact_matching import Match
 from pointtrack.training.checks import chance, number
@@ -17,7 +26,6 @@ from pointtrack.training.losses import LossConfig, Parts, frame_losses, total
 from pointtrack.training.sample import Batch
 
 _NEAR = 2.0  # px from the truth to which a lost point is put back
-_LOST = 12.0  # px from the truth, of points that may search the whole frame
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,9 @@ class UnrollConfig:
         Every second point that was farther off than so many pixels, where it is seen, is put
         back near the truth before the next frame: early in training most are lost soon, and
         learn little then. 0: never.
-    search, search_lost
-        Share of points that begin a frame where the whole of it looks most like them, as they
-        do in a second look, and that of those which are seen but are more than 12 px off.
+    again, again_doubted
+        Share of points that get a second look in a frame, and that of those which are in doubt,
+        as all such are when the network is used; see `CompactNetwork.look_again`.
     """
 
     iterations: int = 0
@@ -48,13 +56,13 @@ class UnrollConfig:
     cut: int = 0
     chunk: int = 0
     rescue: float = 0.0
-    search: float = 0.0
-    search_lost: float = 0.0
+    again: float = 0.0
+    again_doubted: float = 0.0
 
     def __post_init__(self) -> None:
         number("unroll.rescue", self.rescue, 0)
-        chance("unroll.search", self.search)
-        chance("unroll.search_lost", self.search_lost)
+        chance("unroll.again", self.again)
+        chance("unroll.again_doubted", self.again_doubted)
 
 
 def encode_frames(network: CompactNetwork, video: Tensor, config: UnrollConfig) -> list[Features]:
@@ -78,7 +86,7 @@ def encode_frames(network: CompactNetwork, video: Tensor, config: UnrollConfig) 
 
 def unroll(
     network: CompactNetwork, batch: Batch, config: UnrollConfig
-) -> Iterator[tuple[int, Tensor, Answer, Match, Features]]:
+) -> Iterator[tuple[int, Tensor, Answer, Match | None, Features]]:
     """Follow all points of a batch.
 
     Yields
@@ -86,7 +94,7 @@ def unroll(
     tuple
         Frame number, ``rows (P,)`` of the points that began in an earlier frame (numbers in
         ``B * N``), the network's answer for them, where they were found in the whole frame, and
-        the frame's features.
+        the frame's features. Then the same of second looks, without where they were found.
     """
     count = batch.queries.shape[1]
     features = encode_frames(network, batch.video, config)
@@ -104,13 +112,20 @@ def unroll(
             if config.rescue:
                 state = _rescue(state, order[:done], t - 1, batch, config.rescue)
             found = network.search(state, maps)
-            away = _searching(state, order[:done], t, batch, config)
             turns = config.iterations or None
             hint = None
             if batch.flow is not None:
                 hint = drift(batch.flow[:, t - 1], state.which, state.xy)
-            state, answer = network.step(state, maps, turns, found.xy.detach(), away, hint)
+            before = state
+            state, answer = network.step(before, maps, turns, hint)
             yield t, order[:done], answer, found, maps
+            again = _doubted(state, order[:done], t, batch, config).nonzero()[:, 0]
+            if len(again):
+                places = found.xy[again].detach()
+                other, second = network.look_again(before.rows(again), maps, places, turns)
+                yield t, order[:done][again], second, None, maps
+                better = in_doubt(state)[again] & surely(other)
+                state, _ = put((state, answer), (other, second), again, better)
         if number[t]:
             rows = slice(done, done + number[t])
             fresh = network.begin(maps, clip[rows], queries[order[rows], 1:])
@@ -130,19 +145,17 @@ def _rescue(state: PointState, rows: Tensor, frame: int, batch: Batch, limit: fl
     )
 
 
-def _searching(
+def _doubted(
     state: PointState, rows: Tensor, frame: int, batch: Batch, config: UnrollConfig
 ) -> Tensor:
-    """Which points search the whole of a frame, ``(P,)``.
+    """Which points get a second look, ``(P,)``.
 
     Chance comes from each point's query, so that it does not matter which process has it.
     """
     query = batch.queries.flatten(0, 1)[rows].double()
     mixed = query @ query.new_tensor([37.719, 12.9898, 78.233]) + 94.673 * frame
     drawn = (torch.sin(mixed) * 43758.5453) % 1
-    truth = batch.xy.flatten(0, 1)[rows, frame]
-    lost = batch.visible.flatten(0, 1)[rows, frame] & ((state.xy - truth).norm(dim=1) > _LOST)
-    return drawn < torch.where(lost, config.search_lost, config.search)
+    return drawn < torch.where(in_doubt(state), config.again_doubted, config.again)
 
 
 def batch_loss(

@@ -132,12 +132,26 @@ def test_a_second_look_counts_when_it_is_sure(network, frames, monkeypatch, sure
     found = network.search(state, maps).xy
     away = (found - once.xy).norm(dim=1) > compact._APART
     assert away.any()
-    twice, _ = network.step(state, maps, found=found, away=away)
+    twice, _ = network.look_again(state, maps, found)
     after, answer = network.follow(state, maps)
     expected = torch.where((away & (sure == 0))[:, None], twice.xy, once.xy)
     torch.testing.assert_close(after.xy, expected)
     torch.testing.assert_close(answer.xy[-1], expected)
-    assert (after.velocity[away] == 0).all() == (sure == 0)
+    taken = (after.hidden == twice.hidden).all(dim=1)
+    assert torch.equal(taken, away & (sure == 0))
+
+
+def test_a_second_look_forgets_all_but_the_query(network, frames) -> None:
+    features = [network.encode(frame[None]) for frame in frames[:3]]
+    fresh = network.begin(features[0], zeros(4), POINTS)
+    state, _ = run(network, frames[:2], POINTS)
+    places = POINTS.flip(0)
+    _, again = network.look_again(state, features[2], places)
+    _, first = network.step(fresh._replace(xy=places), features[2])
+    assert torch.equal(again.start, places)
+    assert not torch.equal(again.xy, first.xy)  # for it knows that it is one
+    _, same = network.look_again(fresh, features[2], places)
+    assert torch.equal(again.xy, same.xy)
 
 
 def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeypatch) -> None:
@@ -181,7 +195,7 @@ def test_local_comparison_is_that_of_a_slow_twin(network, frames) -> None:
                 products[:, row, column] = torch.einsum("pc,psc->ps", pixel, templates[:, level])
         seen.append(torch.relu(network.compare[level](products.flatten(1))))
     expected = network.mix(torch.cat(seen, 1))
-    found, near = network._compare(features, zeros(4), POINTS, templates)
+    found, near = network._compare(features, zeros(4), POINTS, templates.mT)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     middle = products[..., [4, 13]].flatten(1, 2).mT * network.near_sharpness[-1].exp()
     torch.testing.assert_close(near[:, -1], middle, atol=1e-4, rtol=1e-4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import math
 import os
 import socket
 from pathlib import Path
@@ -36,7 +35,7 @@ from pointtrack.training.supervised import Objective, Trainer
 from pointtrack.training.unroll import UnrollConfig, batch_loss, unroll
 
 SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8, iterations=2)
-SEARCHING = UnrollConfig(rescue=30.0, search=0.3, search_lost=0.8)
+SEARCHING = UnrollConfig(rescue=30.0, again=0.3, again_doubted=0.8)
 EASY = (PartConfig("easy", reverse=0.5),)
 DATA = DataConfig(frames=3, size=(32, 32), points=8, tracks=8, batch=2, workers=0, parts=EASY)
 CONFIG = RunConfig(
@@ -121,18 +120,39 @@ def test_queries_in_the_last_frame_alone_still_give_a_loss() -> None:
     assert loss == 0
 
 
-def test_some_points_search_the_whole_frame_and_lost_ones_more_often(monkeypatch) -> None:
+def test_some_points_get_a_second_look_and_doubtful_ones_more_often(monkeypatch) -> None:
     network, batch = CompactNetwork(SMALL), made_batch(points=60)
     shares = []
-    for nearer in (math.inf, -1.0):  # no point is lost, all of them are
-        monkeypatch.setattr("pointtrack.training.unroll._LOST", nearer)
-        searched = []
-        for t, rows, answer, found, _ in unroll(network, batch, SEARCHING):
-            begun = (answer.start - found.xy).norm(dim=1) < 1e-3
-            searched.append(begun[batch.visible.flatten(0, 1)[rows, t]])
-        shares.append(float(torch.cat(searched).float().mean()))
+    for doubt in (0.0, 1.0):  # no point is in doubt, all of them are
+        monkeypatch.setattr("pointtrack.networks.compact._DOUBT", doubt)
+        first, again = 0, 0
+        for _, rows, answer, found, _ in unroll(network, batch, SEARCHING):
+            if found is not None:
+                first, places = first + len(rows), dict(zip(rows.tolist(), found.xy, strict=True))
+                continue
+            again += len(rows)
+            for row, start in zip(rows.tolist(), answer.start, strict=True):
+                assert torch.equal(start, places[row])
+        shares.append(again / first)
     assert 0.2 < shares[0] < 0.4
     assert 0.7 < shares[1] < 0.9
+
+
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_a_point_goes_on_from_a_second_look_that_is_sure(monkeypatch, sure) -> None:
+    network, batch = CompactNetwork(SMALL), made_batch(points=20)
+    monkeypatch.setattr("pointtrack.networks.compact._DOUBT", 1.0)
+    monkeypatch.setattr("pointtrack.networks.compact._SURE", sure)
+    ends: dict[int, torch.Tensor] = {}
+    settings = UnrollConfig(again=1.0, again_doubted=1.0)
+    torch.nn.init.constant_(network.carry.bias, -200.0)  # points start where they are
+    for _, rows, answer, found, _ in unroll(network, batch, settings):
+        if found is not None:
+            for row, start in zip(rows.tolist(), answer.start, strict=True):
+                if row in ends:
+                    assert torch.equal(start, ends[row])
+        if found is not None or sure == 0:
+            ends.update(zip(rows.tolist(), answer.xy[-1].detach(), strict=True))
 
 
 def test_requery_keeps_to_visible_frames_and_to_its_seed() -> None:

@@ -88,6 +88,16 @@ def test_confidence_wants_points_that_are_seen_and_near() -> None:
     torch.testing.assert_close(parts["confidence"], torch.tensor(yes + 2 * no))
 
 
+def test_a_second_look_is_to_move_points_that_were_found_nearby_only() -> None:
+    truth = torch.zeros(3, 2)
+    xy = torch.tensor([[[2.0, 0.0], [23.0, 0.0], [25.0, 0.0]]])
+    parts = Parts.empty(CPU)
+    frame_losses(parts, answer(xy), None, (2, 2), truth, flags(1, 1, 1), flags(1, 1, 1), CONFIG)
+    assert parts["position/count"] == parts["spread/count"] == 2
+    assert parts["match/count"] == 0
+    assert parts["confidence/count"] == parts["visibility/count"] == 3
+
+
 def test_the_neighbourhood_counts_where_the_truth_lies_in_it() -> None:
     truth = torch.tensor([[0.0, 0.0], [20.0, 0.0], [30.0, 0.0], [0.0, -100.0]])
     parts = parts_of(torch.zeros(1, 4, 2), truth, flags(1, 1, 1, 1), flags(1, 1, 1, 1))
