@@ -220,7 +220,7 @@ class CompactNetwork(nn.Module):
         xy = torch.where(flows[:, None], flowed, state.xy + carry[:, :1] * state.velocity)
         hidden, logits = state.hidden, state.logits
         spread = torch.zeros_like(xy[:, 0])
-        templates = torch.cat([state.query, state.recent], dim=2).mT.contiguous()
+        templates = torch.cat([state.query.mT, state.recent.mT], dim=3)
         turns: list[tuple[Tensor, ...]] = []
         for turn in range(iterations or self.config.iterations):
             at = xy.detach()
