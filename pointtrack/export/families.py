@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from pointtrack.errors import PointtrackError
 from pointtrack.export.parts import Part, Value
 from pointtrack.networks.blocks.mixer import MixerState
-from pointtrack.networks.compact import PointState
 from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_state import PointState
 from pointtrack.networks.cotracker3 import Estimate as WindowEstimate
 from pointtrack.networks.cotracker3 import OnlineState
 from pointtrack.networks.raft import SMALLEST, Encoded

@@ -24,9 +24,7 @@ Coordinates are pixels of the encoded frames, the centre of the top-left one at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +34,16 @@ from pointtrack.networks.blocks.portions import portions
 from pointtrack.networks.blocks.sampling import gather, interpolate, patch_index
 from pointtrack.networks.compact_encoder import STRIDES, CompactEncoder
 from pointtrack.networks.compact_matching import Match, match
+from pointtrack.networks.compact_state import (
+    TRUSTED,
+    Answer,
+    PointState,
+    chance,
+    in_doubt,
+    put,
+    steadied,
+    surely,
+)
 
 Features = list[Tensor]  # (F, h, w, C) at each stride
 
@@ -45,8 +53,6 @@ _SEARCHED = 1  # the stride, by number, at which the whole frame is searched
 _SCALE = 8.0  # px: what offsets are measured in
 _STEP = 2.0  # px: what the last word on a move is given in
 _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
-_DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
-_TRUSTED = 0.3  # of flow: from where on a point that was seen begins where it leads
 _APART = 6.0  # px: nearer to each other than this, two looks are the same
 _AT_ONCE = 1_000_000  # numbers that are compared at a time
 _PULLS = 2 * len(STRIDES) + 1  # what may move a point: neighbourhoods by two looks, and flow
@@ -81,68 +87,6 @@ class CompactConfig:
     def to_dict(self) -> dict[str, object]:
         """As plain values, for a checkpoint."""
         return asdict(self)
-
-
-class PointState(NamedTuple):
-    """What is remembered of P points between frames. Rows can be taken, dropped and joined.
-
-    Attributes
-    ----------
-    which : Tensor
-        ``(P,)`` int64: the frame of the batch that a point lives on; 0 in a single stream.
-    xy, velocity : Tensor
-        ``(P, 2)``, pixels and pixels a frame.
-    hidden : Tensor
-        ``(P, D)``.
-    query, recent : Tensor
-        ``(P, L, S, C)``: support patches where the point was asked for, and as of lately.
-    logits : Tensor
-        ``(P, 2)``: visibility and confidence on the latest frame.
-    """
-
-    which: Tensor
-    xy: Tensor
-    velocity: Tensor
-    hidden: Tensor
-    query: Tensor
-    recent: Tensor
-    logits: Tensor
-
-    def rows(self, index: Tensor | slice) -> PointState:
-        """Some of the points."""
-        return PointState(*(field[index] for field in self))
-
-
-class Answer(NamedTuple):
-    """One frame's answer for P points after each of K iterations.
-
-    Attributes
-    ----------
-    xy : Tensor
-        ``(K, P, 2)`` pixels.
-    visible, sure : Tensor
-        ``(K, P)`` logits: the point is seen; it is seen and `xy` is right to within 8 px.
-    spread : Tensor
-        ``(K, P)``: log of the error's scale b in pixels. Errors of length r have the density
-        ``r exp(-r / b) / b^2``; half of them are below 1.68 b.
-    start : Tensor
-        ``(P, 2)``: where the first move began.
-    near : Tensor
-        ``(P, L, 2, n * n)`` logits: which cell of the neighbourhood of `start` the point is in,
-        by what it looked like at its query and lately.
-    """
-
-    xy: Tensor
-    visible: Tensor
-    sure: Tensor
-    spread: Tensor
-    start: Tensor
-    near: Tensor
-
-
-def join(states: Sequence[PointState]) -> PointState:
-    """The points of several states, one after the other."""
-    return PointState(*(torch.cat(fields) for fields in zip(*states, strict=True)))
 
 
 class CompactNetwork(nn.Module):
@@ -216,7 +160,7 @@ class CompactNetwork(nn.Module):
         size = (features[0].shape[2] * STRIDES[0], features[0].shape[1] * STRIDES[0])
         carry = torch.sigmoid(self.carry(state.hidden).float())  # P 2
         flowed = state.xy + drift[:, :2]
-        flows = (drift[:, 2] > _TRUSTED) & (_chance(state.logits) > _SURE)
+        flows = (drift[:, 2] > TRUSTED) & surely(state)
         xy = torch.where(flows[:, None], flowed, state.xy + carry[:, :1] * state.velocity)
         hidden, logits = state.hidden, state.logits
         spread = torch.zeros_like(xy[:, 0])
@@ -264,6 +208,8 @@ class CompactNetwork(nn.Module):
         row of operations, for export.
         """
         after, answer = self.step(state, features, iterations, drift=drift)
+        if drift is not None:
+            after, answer = steadied(state, after, answer, drift)
         doubt = in_doubt(after)
         rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
         if not every and len(rows) == 0:
@@ -356,7 +302,7 @@ class CompactNetwork(nn.Module):
     ) -> PointState:
         """The state after a frame: looks are taken up as far as the point was surely seen."""
         carry = torch.sigmoid(self.carry(hidden).float())
-        share = (_chance(logits)[:, None] * carry[:, 1:])[..., None, None]
+        share = (chance(logits)[:, None] * carry[:, 1:])[..., None, None]
         looks = self._looks(features, state.which, xy)
         recent = torch.lerp(state.recent.float(), looks.float(), share).to(looks.dtype)
         return PointState(state.which, xy, xy - state.xy, hidden, state.query, recent, logits)
@@ -395,39 +341,6 @@ def _notice(
         ],
         dim=1,
     )
-
-
-def _chance(logits: Tensor) -> Tensor:
-    """How likely points are seen and right, ``(P,)``; of a state's logits."""
-    return torch.sigmoid(logits.detach()).prod(dim=1)
-
-
-def surely(state: PointState) -> Tensor:
-    """Which points are likelier seen and right than not, ``(P,)`` bool."""
-    return _chance(state.logits) > _SURE
-
-
-def in_doubt(state: PointState) -> Tensor:
-    """Which points are worth a second look, ``(P,)`` bool."""
-    return _chance(state.logits) < _DOUBT
-
-
-def put(
-    old: tuple[PointState, Answer], new: tuple[PointState, Answer], rows: Tensor, chosen: Tensor
-) -> tuple[PointState, Answer]:
-    """What a first look said, with what a second look at ``rows (R,)`` said where ``chosen``."""
-    state = PointState(*(_put(*pair, rows, chosen) for pair in zip(old[0], new[0], strict=True)))
-    xy, visible, sure, spread = (
-        _put(before.movedim(1, 0), after.movedim(1, 0), rows, chosen).movedim(0, 1)
-        for before, after in zip(old[1][:4], new[1][:4], strict=True)
-    )
-    return state, Answer(xy, visible, sure, spread, old[1].start, old[1].near)
-
-
-def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:
-    """``old (P, ...)`` with some of the rows ``new (R, ...)`` in their places."""
-    kept = chosen.view(-1, *[1] * (old.ndim - 1))
-    return old.index_copy(0, rows, torch.where(kept, new.to(old.dtype), old[rows]))
 
 
 class _Cell(nn.Module):

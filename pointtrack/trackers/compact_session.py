@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
-from pointtrack.networks.compact import Answer, CompactNetwork, Features, PointState, join
+from pointtrack.networks.compact import CompactNetwork, Features
 from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_state import Answer, PointState, join
 from pointtrack.trackers.compact import working_size
 from pointtrack.trackers.flow_hints import FlowHints
 from pointtrack.trackers.refinement import Refiner

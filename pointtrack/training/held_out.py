@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from pointtrack.metrics import tapvid_metrics
-from pointtrack.networks.compact import CompactNetwork, PointState, join
+from pointtrack.networks.compact import CompactNetwork
 from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_state import PointState, join
 from pointtrack.synthesis import SyntheticClip, generate, preset
 from pointtrack.synthesis.production import clip_seed
 from pointtrack.trackers.flow_hints import video_flow

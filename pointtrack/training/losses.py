@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pointtrack.networks.compact import Answer
 from pointtrack.networks.compact_encoder import STRIDES
 from pointtrack.networks.compact_matching import Match, cell_loss
+from pointtrack.networks.compact_state import Answer
 from pointtrack.training.checks import number
 from pointtrack.training.processes import world_sum
 

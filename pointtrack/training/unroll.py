@@ -9,18 +9,17 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from pointtrack.networks.compact import (
+from pointtrack.networks.compact import CompactNetwork, Features
+from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_matching import Match
+from pointtrack.networks.compact_state import (
     Answer,
-    CompactNetwork,
-    Features,
     PointState,
     in_doubt,
     join,
     put,
     surely,
 )
-from pointtrack.networks.compact_flow import drift
-from pointtrack.networks.compact_matching import Match
 from pointtrack.training.checks import chance, number
 from pointtrack.training.losses import LossConfig, Parts, frame_losses, total
 from pointtrack.training.sample import Batch

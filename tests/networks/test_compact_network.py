@@ -6,18 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointtrack.networks import compact
+from pointtrack.networks import compact, compact_state
 from pointtrack.networks.blocks.sampling import bilinear
-from pointtrack.networks.compact import (
-    Answer,
-    CompactConfig,
-    CompactNetwork,
-    PointState,
-    join,
-)
+from pointtrack.networks.compact import CompactConfig, CompactNetwork
 from pointtrack.networks.compact_encoder import STRIDES
 from pointtrack.networks.compact_flow import drift
 from pointtrack.networks.compact_matching import cell_loss, match
+from pointtrack.networks.compact_state import Answer, PointState, join, steadied
 
 SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8)
 POINTS = torch.tensor([[10.3, 12.0], [40.5, 33.25], [0.0, 47.0], [63.0, 0.5]])
@@ -124,8 +119,8 @@ def test_clips_of_a_batch_are_followed_as_alone(network, frames) -> None:
 
 @pytest.mark.parametrize("sure", [0.0, 1.0])
 def test_a_second_look_counts_when_it_is_sure(network, frames, monkeypatch, sure) -> None:
-    monkeypatch.setattr(compact, "_SURE", sure)
-    monkeypatch.setattr(compact, "_DOUBT", 1.0)  # every point is looked for twice
+    monkeypatch.setattr(compact_state, "_SURE", sure)
+    monkeypatch.setattr(compact_state, "_DOUBT", 1.0)  # every point is looked for twice
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     once, _ = network.step(state, maps)
@@ -155,22 +150,22 @@ def test_a_second_look_forgets_all_but_the_query(network, frames) -> None:
 
 
 def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeypatch) -> None:
-    monkeypatch.setattr(compact, "_SURE", 0.0)
+    monkeypatch.setattr(compact_state, "_SURE", 0.0)
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     once, _ = network.step(state, maps)
-    chance = compact._chance(once.logits)
-    monkeypatch.setattr(compact, "_DOUBT", float(chance.median()) + 1e-4)
+    chance = compact_state.chance(once.logits)
+    monkeypatch.setattr(compact_state, "_DOUBT", float(chance.median()) + 1e-4)
     after, _ = network.follow(state, maps)
-    kept = chance >= compact._DOUBT
+    kept = chance >= compact_state._DOUBT
     assert 0 < kept.sum() < len(kept)
     assert torch.equal(after.xy[kept], once.xy[kept])
     assert not torch.equal(after.xy[~kept], once.xy[~kept])
 
 
 def test_looking_twice_at_every_point_gives_the_same_answer(network, frames, monkeypatch) -> None:
-    monkeypatch.setattr(compact, "_SURE", 0.2)
-    monkeypatch.setattr(compact, "_DOUBT", 0.3)
+    monkeypatch.setattr(compact_state, "_SURE", 0.2)
+    monkeypatch.setattr(compact_state, "_DOUBT", 0.3)
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     for few, every in zip(
@@ -224,6 +219,25 @@ def test_a_point_that_was_seen_begins_where_trusted_flow_leads(network, frames) 
     _, answer = network.step(state, network.encode(frames[2:3]), drift=hint)
     torch.testing.assert_close(answer.start[0], state.xy[0] + hint[0, :2])
     torch.testing.assert_close(answer.start[1:], state.xy[1:])
+
+
+def test_flow_has_a_say_in_where_points_are_that_stay_in_sight(network, frames) -> None:
+    state, answers = run(network, frames[:2], POINTS)
+    seen = torch.full((4, 2), 9.0)
+    before = state._replace(logits=seen)
+    after = before._replace(xy=state.xy + torch.tensor([1.0, 0.0]))
+    lead = torch.tensor([[2.0, 1.0], [2.0, 1.0], [40.0, 0.0], [2.0, 1.0]])
+    hint = torch.cat([lead, torch.tensor([[0.9], [0.1], [0.9], [0.9]])], dim=1)
+    moved = torch.tensor([[1.0, 1.0], [0, 0], [0, 0], [1.0, 1.0]]) * compact_state._FLOW_SHARE
+    found, answer = steadied(before, after, answers[-1], hint)
+    torch.testing.assert_close(found.xy, after.xy + moved)
+    assert torch.equal(answer.xy[-1], found.xy)
+    assert torch.equal(answer.xy[:-1], answers[-1].xy[:-1])
+    hidden = torch.where(torch.tensor([True, False, False, False])[:, None], -seen, seen)
+    for rows in ((before._replace(logits=hidden), after), (before, after._replace(logits=hidden))):
+        found, _ = steadied(*rows, answers[-1], hint)
+        assert torch.equal(found.xy[0], after.xy[0])
+        torch.testing.assert_close(found.xy[3], after.xy[3] + moved[3])
 
 
 def test_nothing_known_of_flow_is_flow_without_trust(network, frames) -> None:

@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from pointtrack.networks.compact import Answer
 from pointtrack.networks.compact_matching import Match
+from pointtrack.networks.compact_state import Answer
 from pointtrack.training.losses import (
     TERMS,
     LossConfig,

@@ -1,0 +1,122 @@
+"""What the compact network remembers of points, and what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
+_STEADY, _FLOW_SHARE = 3.0, 0.3  # px from where flow leads up to which it has a say; how much
+TRUSTED = 0.3  # of flow: from where on a point that was seen begins where it leads
+
+
+class PointState(NamedTuple):
+    """What is remembered of P points between frames. Rows can be taken, dropped and joined.
+
+    Attributes
+    ----------
+    which : Tensor
+        ``(P,)`` int64: the frame of the batch that a point lives on; 0 in a single stream.
+    xy, velocity : Tensor
+        ``(P, 2)``, pixels and pixels a frame.
+    hidden : Tensor
+        ``(P, D)``.
+    query, recent : Tensor
+        ``(P, L, S, C)``: support patches where the point was asked for, and as of lately.
+    logits : Tensor
+        ``(P, 2)``: visibility and confidence on the latest frame.
+    """
+
+    which: Tensor
+    xy: Tensor
+    velocity: Tensor
+    hidden: Tensor
+    query: Tensor
+    recent: Tensor
+    logits: Tensor
+
+    def rows(self, index: Tensor | slice) -> PointState:
+        """Some of the points."""
+        return PointState(*(field[index] for field in self))
+
+
+class Answer(NamedTuple):
+    """One frame's answer for P points after each of K iterations.
+
+    Attributes
+    ----------
+    xy : Tensor
+        ``(K, P, 2)`` pixels.
+    visible, sure : Tensor
+        ``(K, P)`` logits: the point is seen; it is seen and `xy` is right to within 8 px.
+    spread : Tensor
+        ``(K, P)``: log of the error's scale b in pixels. Errors of length r have the density
+        ``r exp(-r / b) / b^2``; half of them are below 1.68 b.
+    start : Tensor
+        ``(P, 2)``: where the first move began.
+    near : Tensor
+        ``(P, L, 2, n * n)`` logits: which cell of the neighbourhood of `start` the point is in,
+        by what it looked like at its query and lately.
+    """
+
+    xy: Tensor
+    visible: Tensor
+    sure: Tensor
+    spread: Tensor
+    start: Tensor
+    near: Tensor
+
+
+def join(states: Sequence[PointState]) -> PointState:
+    """The points of several states, one after the other."""
+    return PointState(*(torch.cat(fields) for fields in zip(*states, strict=True)))
+
+
+def chance(logits: Tensor) -> Tensor:
+    """How likely points are seen and right, ``(P,)``; of a state's logits."""
+    return torch.sigmoid(logits.detach()).prod(dim=1)
+
+
+def surely(state: PointState) -> Tensor:
+    """Which points are likelier seen and right than not, ``(P,)`` bool."""
+    return chance(state.logits) > _SURE
+
+
+def in_doubt(state: PointState) -> Tensor:
+    """Which points are worth a second look, ``(P,)`` bool."""
+    return chance(state.logits) < _DOUBT
+
+
+def put(
+    old: tuple[PointState, Answer], new: tuple[PointState, Answer], rows: Tensor, chosen: Tensor
+) -> tuple[PointState, Answer]:
+    """What a first look said, with what a second look at ``rows (R,)`` said where ``chosen``."""
+    state = PointState(*(_put(*pair, rows, chosen) for pair in zip(old[0], new[0], strict=True)))
+    xy, visible, sure, spread = (
+        _put(before.movedim(1, 0), after.movedim(1, 0), rows, chosen).movedim(0, 1)
+        for before, after in zip(old[1][:4], new[1][:4], strict=True)
+    )
+    return state, Answer(xy, visible, sure, spread, old[1].start, old[1].near)
+
+
+def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:
+    """``old (P, ...)`` with some of the rows ``new (R, ...)`` in their places."""
+    kept = chosen.view(-1, *[1] * (old.ndim - 1))
+    return old.index_copy(0, rows, torch.where(kept, new.to(old.dtype), old[rows]))
+
+
+def steadied(
+    before: PointState, after: PointState, answer: Answer, drift: Tensor
+) -> tuple[PointState, Answer]:
+    """Points that stay in sight, a little nearer to where flow leads.
+
+    From one frame to the next, flow is the more exact; over many, what points look like.
+    """
+    apart = before.xy + drift[:, :2] - after.xy
+    close = (apart.norm(dim=1) < _STEADY) & (drift[:, 2] > TRUSTED)
+    kept = close & surely(before) & surely(after)
+    xy = after.xy + _FLOW_SHARE * apart * kept[:, None]
+    return after._replace(xy=xy), answer._replace(xy=torch.cat([answer.xy[:-1], xy[None]]))
