@@ -279,10 +279,10 @@ def _compact(tracker: Any) -> Exported:
         state = PointState(*known)
         hint = drift(fields, state.which, state.xy)
         after, answer = network.follow(state, seen, follower.iterations, every=True, drift=hint)
-        xy, visible, sure, radius = latest(answer)
+        xy, sure, radius = latest(answer)
         sure = _curve(sure, true.stated, true.true)
         radius = radius * _curve(radius, true.radius, true.factor)
-        return [xy, visible, sure, radius, *after]
+        return [xy, sure, radius, *after]
 
     fresh = {"queries": Value(queries[:_M], {0: _NEW})}
     parts = [

@@ -26,7 +26,7 @@ CARD = ModelCard(
     scores={"blender-val AJ": 52.6, "procedural-val AJ": 45.2},
 )
 
-THRESHOLD = 0.7  # best for the average Jaccard; at 0.5 visibility itself is right most often
+THRESHOLD = 0.45  # best for the average Jaccard; lower for more points that may be lost
 
 WORKING = 384  # finer than frames were in training, which pays; see docs/benchmarks.md
 
@@ -52,7 +52,8 @@ class CompactTracker(Tracker):
     iterations
         How often a point is moved within a frame; 0: as often as in training (three times).
     threshold
-        A point counts as visible from this probability on.
+        A point counts as visible from this confidence on: the probability that it is seen *and*
+        right to within 8 px (at a width of 256). A point that is lost is not called visible.
     refine
         Look for each point's patch around the place found, in the video's own pixels
         (`refinement.py`).

@@ -31,7 +31,6 @@ class Found(NamedTuple):
     """One frame's answer for K points, in working pixels; all ``(K, ...)`` NumPy arrays."""
 
     xy: NDArray[np.float32]
-    visible: NDArray[np.float32]
     sure: NDArray[np.float32]
     radius: NDArray[np.float32]
 
@@ -40,7 +39,6 @@ def latest(answer: Answer) -> Sequence[torch.Tensor]:
     """What `Found` holds, after the last iteration."""
     return (
         answer.xy[-1],
-        answer.visible[-1].sigmoid(),
         answer.sure[-1].sigmoid(),
         answer.spread[-1].exp() * MEDIAN,
     )
@@ -153,7 +151,7 @@ class CompactSession(Session):
         self._state, found = self._follower.step(self._state, self._features, flow)
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
-        visible = found.visible > self._threshold
+        visible = found.sure > self._threshold
         self._radii = (found.radius * self._ratio()).astype(np.float32)
         if self._refiner is not None:
             xy = self._refiner.refine(xy, visible)

@@ -101,7 +101,7 @@ class Rough:
 
     def step(self, state: np.ndarray, features: np.ndarray, flow: np.ndarray) -> tuple:
         sure = np.ones(len(state), np.float32)
-        found = compact_session.Found(state + self.offset, sure, sure, 0 * sure)
+        found = compact_session.Found(state + self.offset, sure, 0 * sure)
         return state, found
 
 
