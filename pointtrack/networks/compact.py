@@ -223,8 +223,7 @@ class CompactNetwork(nn.Module):
                 return after, answer
         other, second = self.look_again(lost, features, found, iterations)
         better = away & surely(other)
-        after, answer = put((after, answer), (other, second), rows, better)
-        return after, answer
+        return put((after, answer), (other, second), rows, better)
 
     def look_again(
         self, state: PointState, features: Features, found: Tensor, iterations: int | None = None

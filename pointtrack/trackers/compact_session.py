@@ -21,7 +21,7 @@ from pointtrack.trackers.refinement import Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
 from pointtrack.weights.compact import Weights, load_compact, read_calibration
 
-Flow = NDArray[np.float32]  # H W 4, as `FlowHints.see`
+Flow = NDArray[np.float32]  # H W 4, as `FlowHints.latest`
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
 _HALF = {"auto": None, "float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -143,11 +143,12 @@ class CompactSession(Session):
             self._refiner.keep(rows)
 
     def _advance(self, frame: NDArray[np.uint8]) -> Estimate:
-        flow = self._encode(frame)
+        self._encode(frame)
         if self._refiner is not None:
             self._refiner.see(frame)
-        if self._state is None or flow is None:
+        if self._state is None:
             return self._now
+        flow = self._hints.latest()
         self._state, found = self._follower.step(self._state, self._features, flow)
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
@@ -160,8 +161,7 @@ class CompactSession(Session):
     def _radius(self) -> Values:
         return self._radii
 
-    def _encode(self, frame: NDArray[np.uint8]) -> Flow | None:
-        """Take in a frame; returns the flow to it."""
+    def _encode(self, frame: NDArray[np.uint8]) -> None:
         size = self._work_size()
         if size != self.size:
             assert self.size is not None
@@ -169,7 +169,7 @@ class CompactSession(Session):
             how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
             frame = np.asarray(cv2.resize(frame, size, interpolation=how), np.uint8)
         self._features = self._follower.encode(frame)
-        return self._hints.see(frame)
+        self._hints.see(frame)
 
     def _work_size(self) -> geometry.Size:
         assert self.size is not None

@@ -9,36 +9,36 @@ from pointtrack.trackers.flow import DisFlow
 
 
 class FlowHints:
-    """Flow from each frame that is shown to the next, and back."""
+    """Flow between the last two of the frames that it is shown."""
 
     def __init__(self) -> None:
         self._source = DisFlow("fine")
-        self._last: NDArray[np.uint8] | None = None
+        self._frames: list[NDArray[np.uint8]] = []
 
-    def see(self, frame: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Flow between the frame shown before and this one; none before the first.
+    def see(self, frame: NDArray[np.uint8]) -> None:
+        """Take the next frame, ``(H, W, 3)`` RGB, of the same size as the one before."""
+        self._frames = [*self._frames[-1:], self._source.prepare(frame)]
 
-        Parameters
-        ----------
-        frame
-            ``(H, W, 3)`` RGB, of the same size as the one before.
+    def latest(self) -> NDArray[np.float32]:
+        """Flow between the last two frames, of which there must be two.
 
         Returns
         -------
-        ndarray or None
-            ``(H, W, 4)`` px: from the earlier frame to this one, and from this to the earlier,
-            (x, y, x, y).
+        ndarray
+            ``(H, W, 4)`` px: from the earlier frame to the later, and from the later to the
+            earlier, (x, y, x, y).
         """
-        last, self._last = self._last, self._source.prepare(frame)
-        if last is None:
-            return None
-        flow = self._source.between(last, self._last)
+        earlier, later = self._frames
+        flow = self._source.between(earlier, later)
         return np.concatenate([flow.forward, flow.backward], axis=2)
 
 
 def video_flow(video: NDArray[np.uint8]) -> NDArray[np.float32]:
     """`FlowHints` of a whole video ``(T, H, W, 3)``; ``(T - 1, H, W, 4)``."""
     hints = FlowHints()
-    fields = [hints.see(np.ascontiguousarray(frame)) for frame in video]
-    none = np.zeros((0, *video.shape[1:3], 4), np.float32)
-    return np.stack([field for field in fields if field is not None]) if len(video) > 1 else none
+    fields = np.zeros((max(0, len(video) - 1), *video.shape[1:3], 4), np.float32)
+    for t, frame in enumerate(video):
+        hints.see(np.ascontiguousarray(frame))
+        if t:
+            fields[t - 1] = hints.latest()
+    return fields
