@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pointtrack.errors import PointtrackError
 from pointtrack.export.parts import Part, Value
 from pointtrack.networks.blocks.mixer import MixerState
-from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_flow import Hints, drift
 from pointtrack.networks.compact_state import PointState
 from pointtrack.networks.cotracker3 import Estimate as WindowEstimate
 from pointtrack.networks.cotracker3 import OnlineState
@@ -267,18 +267,20 @@ def _compact(tracker: Any) -> Exported:
     }
     states = _values("state.", first, {0: _POINTS})
     field = torch.rand(1, 96, 128, 4)
-    flow = {"flow": Value(field, {1: "height", 2: "width"})}
+    flow = {
+        "flow": Value(field, {1: "height", 2: "width"}),
+        "direct": Value(torch.cat([queries, torch.rand(_N, 1)], dim=1), {0: _POINTS}),
+    }
 
     def begin(*values: Tensor) -> list[Tensor]:
         which = torch.zeros_like(values[-1][:, 0], dtype=torch.long)
         return list(network.begin(list(values[:-1]), which, values[-1]))
 
     def step(*values: Tensor) -> list[Tensor]:
-        fields, rest = values[0], values[1:]
-        seen, known = _split(rest, len(maps), len(states))
+        (field, direct), seen, known = _split(values, len(flow), len(maps), len(states))
         state = PointState(*known)
-        hint = drift(fields, state.which, state.xy)
-        after, answer = network.follow(state, seen, follower.iterations, every=True, drift=hint)
+        hints = Hints(drift(field, state.which, state.xy), direct)
+        after, answer = network.follow(state, seen, follower.iterations, every=True, hints=hints)
         xy, sure, radius = latest(answer)
         sure = _curve(sure, true.stated, true.true)
         radius = radius * _curve(radius, true.radius, true.factor)

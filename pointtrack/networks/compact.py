@@ -1,8 +1,9 @@
 """The project's own tracker: small, causal, one frame at a time, points independent.
 
 A frame is encoded once. Every point carries a recurrent state, what it looked like where it was
-asked for, and what it looked like lately. On a new frame it starts where optical flow takes it,
-or its velocity where the flow is not to be trusted.
+asked for, and what it looked like lately. On a new frame it starts where optical flow takes it:
+from the frame before, or from the frame it was asked for on (MFT, arXiv 2305.12998); or where its
+velocity takes it, where neither flow is to be trusted.
 Then it is moved a few times by what it sees around it: dot products of a 3 x 3 support patch
 with a 7 x 7 neighbourhood at three strides (LocoTrack, arXiv 2407.15420; CoTracker3,
 arXiv 2410.11831), read by a recurrent unit as in RAFT whose state goes on to the next frame. It
@@ -16,8 +17,8 @@ there when that is seen surely: so points are found again that were hidden or lo
     network = CompactNetwork()
     features = network.encode(frame[None])            # frame: 3 H W
     state = network.begin(features, which, xy)        # any time; then join(state, ...)
-    hint = drift(flow, state.which, state.xy)         # of compact_flow; may be left out
-    state, answer = network.follow(state, network.encode(next_frame[None]), drift=hint)
+    hints = Hints(drift(flow, state.which, state.xy))  # of compact_flow; may be left out
+    state, answer = network.follow(state, network.encode(next_frame[None]), hints=hints)
 
 Coordinates are pixels of the encoded frames, the centre of the top-left one at (0, 0).
 """
@@ -33,6 +34,7 @@ from torch.nn import functional as F
 from pointtrack.networks.blocks.portions import portions
 from pointtrack.networks.blocks.sampling import gather, interpolate, patch_index
 from pointtrack.networks.compact_encoder import STRIDES, CompactEncoder
+from pointtrack.networks.compact_flow import Hints
 from pointtrack.networks.compact_matching import Match, match
 from pointtrack.networks.compact_state import (
     TRUSTED,
@@ -55,7 +57,7 @@ _STEP = 2.0  # px: what the last word on a move is given in
 _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
 _APART = 6.0  # px: nearer to each other than this, two looks are the same
 _AT_ONCE = 1_000_000  # numbers that are compared at a time
-_PULLS = 2 * len(STRIDES) + 1  # what may move a point: neighbourhoods by two looks, and flow
+_PULLS = 2 * len(STRIDES) + 2  # what may move a point: neighbourhoods by two looks, and two flows
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class CompactNetwork(nn.Module):
         state: PointState,
         features: Features,
         iterations: int | None = None,
-        drift: Tensor | None = None,
+        hints: Hints | None = None,
         again: bool = False,
     ) -> tuple[PointState, Answer]:
         """Look once for points on the next frame.
@@ -149,19 +151,18 @@ class CompactNetwork(nn.Module):
             Of the points, and of the frame.
         iterations
             How often each is moved; default: the configuration's.
-        drift
-            ``(P, 3)``: where optical flow takes them, and how far it is to be trusted, as
-            `compact_flow.drift` says; default: nothing is known of it.
+        hints
+            What optical flow says about them; default: nothing.
         again
             Whether this is a second look, at a place where the frame looks like the point.
         """
-        if drift is None:
-            drift = torch.zeros_like(state.xy[:, :1]).expand(-1, 3)
+        places, trusts = (hints or Hints()).places(state.xy)  # P 2 2 and P 2
         size = (features[0].shape[2] * STRIDES[0], features[0].shape[1] * STRIDES[0])
         carry = torch.sigmoid(self.carry(state.hidden).float())  # P 2
-        flowed = state.xy + drift[:, :2]
-        flows = (drift[:, 2] > TRUSTED) & surely(state)
-        xy = torch.where(flows[:, None], flowed, state.xy + carry[:, :1] * state.velocity)
+        flows = trusts > TRUSTED
+        xy = state.xy + carry[:, :1] * state.velocity
+        xy = torch.where(flows[:, 1:], places[:, 1], xy)
+        xy = torch.where(flows[:, :1] & surely(state)[:, None], places[:, 0], xy)
         hidden, logits = state.hidden, state.logits
         spread = torch.zeros_like(xy[:, 0])
         templates = torch.cat([state.query.mT, state.recent.mT], dim=3)
@@ -171,10 +172,8 @@ class CompactNetwork(nn.Module):
             seen, near = self._compare(features, state.which, at, templates)
             if turn == 0:
                 start, first = at, near
-            led = (flowed - at) * (drift[:, 2:] > 0)
-            noticed = _notice(
-                at, state, logits.detach(), spread.detach(), again, size, led, drift[:, 2:]
-            )
+            led = (places - at[:, None]) * (trusts > 0)[..., None]
+            noticed = _notice(at, state, logits.detach(), spread.detach(), again, size, led, trusts)
             turn_bias = self.turn[min(turn, len(self.turn) - 1)]
             hidden = self.cell(F.relu(seen + self.notice(noticed) + turn_bias), hidden)
             read = self.head(hidden).float()
@@ -200,16 +199,16 @@ class CompactNetwork(nn.Module):
         features: Features,
         iterations: int | None = None,
         every: bool = False,
-        drift: Tensor | None = None,
+        hints: Hints | None = None,
     ) -> tuple[PointState, Answer]:
         """Follow points onto the next frame: `step`, and a second look where it is in doubt.
 
         ``every`` looks twice at all points and uses what it must: the same answer by a fixed
         row of operations, for export.
         """
-        after, answer = self.step(state, features, iterations, drift=drift)
-        if drift is not None:
-            after, answer = steadied(state, after, answer, drift)
+        after, answer = self.step(state, features, iterations, hints=hints)
+        if hints is not None and hints.drift is not None:
+            after, answer = steadied(state, after, answer, hints.drift)
         doubt = in_doubt(after)
         rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
         if not every and len(rows) == 0:
@@ -279,8 +278,8 @@ class CompactNetwork(nn.Module):
         return self.mix(torch.cat(seen, dim=1)), logits
 
     def _pulls(self, near: Tensor, led: Tensor, trust: Tensor) -> Tensor:
-        """To where the neighbourhoods look most alike and where flow leads, as far as each is
-        trusted; ``(P, 2)`` px."""
+        """To where the neighbourhoods look most alike and where the flows lead, as far as each
+        is trusted; ``(P, 2)`` px."""
         radius = self.config.radius
         reach = torch.arange(-radius, radius + 1, dtype=torch.float32, device=near.device)
         offsets = torch.stack(torch.meshgrid(reach, reach, indexing="xy"), -1).flatten(0, 1)
@@ -289,7 +288,7 @@ class CompactNetwork(nn.Module):
         x, y = ((chances * offset).sum(-1) for offset in offsets.T)
         peaks = (torch.stack([x, y], dim=-1) * strides).flatten(1, 2)  # P 2L 2
         shares = trust.softmax(dim=1)[:, :-1, None]  # the last is trust in none
-        return (shares * torch.cat([peaks, led[:, None]], dim=1)).sum(dim=1)
+        return (shares * torch.cat([peaks, led], dim=1)).sum(dim=1)
 
     def _remember(
         self,
@@ -307,7 +306,7 @@ class CompactNetwork(nn.Module):
         return PointState(state.which, xy, xy - state.xy, hidden, state.query, recent, logits)
 
 
-_NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2 + 2 + 2 + 1
+_NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2 + 2 * (2 + 2 + 1)
 
 
 def _notice(
@@ -318,9 +317,10 @@ def _notice(
     again: bool,
     size: tuple[int, int],
     led: Tensor,
-    trust: Tensor,
+    trusts: Tensor,
 ) -> Tensor:
     """What a point knows beside its looks: motion, edges of the picture, its own doubts, flow."""
+    flows = [(led / _SCALE).clamp(-8, 8), torch.tanh(led), trusts[..., None]]
     moved = (xy - state.xy) / _SCALE
     right, bottom = size[0] - 1 - xy[:, :1], size[1] - 1 - xy[:, 1:]
     edges = torch.cat([xy, right, bottom], dim=1) / _EDGE
@@ -334,9 +334,7 @@ def _notice(
             spread[:, None].clamp(-4, 4),
             torch.full_like(xy[:, :1], float(again)),
             (state.logits.detach().clamp(-8, 8)) / 4,
-            (led / _SCALE).clamp(-8, 8),
-            torch.tanh(led),
-            trust,
+            torch.cat(flows, dim=2).flatten(1),
         ],
         dim=1,
     )

@@ -2,15 +2,50 @@
 
 Flow between neighbouring frames is exact to a pixel for most visible points, on plain surfaces
 and in fast motion too, where single patches say little; but it knows nothing of what a point
-looked like, and its errors add up. So it is a hint for the network, not its answer.
+looked like, and its errors add up. Flow from the frame that a point was asked for on straight to
+the newest one does not drift, but finds nothing any more once much has changed. So both are
+hints for the network, not its answer.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pointtrack.networks.blocks.sampling import gather, interpolate, patch_index
+
+
+class Hints(NamedTuple):
+    """What flow says about P points on a frame; each may be missing.
+
+    Attributes
+    ----------
+    drift : Tensor or None
+        ``(P, 3)``, as `drift` gives it: displacement since the frame before, and trust in it.
+    direct : Tensor or None
+        ``(P, 3)``: the place to which flow leads straight from the frame that each was asked
+        for on, and trust in it; 0 where there is no such flow.
+    """
+
+    drift: Tensor | None = None
+    direct: Tensor | None = None
+
+    def places(self, xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Where both lead points that were at ``xy (P, 2)``, ``(P, 2, 2)``; trust ``(P, 2)``."""
+        drift, direct = (
+            xy.new_zeros(len(xy), 3) if hint is None else hint for hint in (self.drift, self.direct)
+        )
+        places = torch.stack([xy + drift[:, :2], direct[:, :2]], dim=1)
+        return places, torch.stack([drift[:, 2], direct[:, 2]], dim=1)
+
+
+def straight(fields: Tensor, which: Tensor, origin: Tensor) -> Tensor:
+    """`Hints.direct` of points that were at ``origin (P, 2)`` on the earlier frame of
+    ``fields[which]``; as `drift` otherwise."""
+    led = drift(fields, which, origin)
+    return torch.cat([origin + led[:, :2], led[:, 2:]], dim=1)
 
 
 def drift(fields: Tensor, which: Tensor, xy: Tensor) -> Tensor:

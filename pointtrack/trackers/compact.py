@@ -21,7 +21,7 @@ CARD = ModelCard(
     summary="small causal network: correlation, optical flow as a hint, search when lost",
     paper="this project",
     task="online",
-    parameters=2_736_819,
+    parameters=2_738_356,
     weights_licence="Apache-2.0",
     scores={"blender-val AJ": 56.7, "procedural-val AJ": 50.0},
 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
 from pointtrack.networks.compact import CompactNetwork, Features
-from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_flow import Hints, drift
 from pointtrack.networks.compact_state import Answer, PointState, join
 from pointtrack.trackers.compact import working_size
 from pointtrack.trackers.flow_hints import FlowHints
@@ -21,7 +21,7 @@ from pointtrack.trackers.refinement import Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
 from pointtrack.weights.compact import Weights, load_compact, read_calibration
 
-Flow = NDArray[np.float32]  # H W 4, as `FlowHints.latest`
+Flow = NDArray[np.float32]
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
 _HALF = {"auto": None, "float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -70,11 +70,14 @@ class Follower:
             return self.network.begin(features, which, places)
 
     @torch.inference_mode()
-    def step(self, state: PointState, features: Features, flow: Flow) -> tuple[PointState, Found]:
-        """Follow points onto the frame of these features, to which flow ``(H, W, 4)`` leads."""
-        hint = drift(torch.from_numpy(flow)[None].to(self.device), state.which, state.xy)
+    def step(
+        self, state: PointState, features: Features, flow: Flow, direct: Flow
+    ) -> tuple[PointState, Found]:
+        """Follow points onto the frame of these features, as `FlowHints` speaks of it."""
+        near = drift(torch.from_numpy(flow)[None].to(self.device), state.which, state.xy)
+        hints = Hints(near, torch.from_numpy(direct).to(self.device))
         with self._autocast():
-            state, answer = self.network.follow(state, features, self.iterations, drift=hint)
+            state, answer = self.network.follow(state, features, self.iterations, hints=hints)
         found = Found(*(value.float().cpu().numpy() for value in latest(answer)))
         true = self.calibration
         return state, found._replace(
@@ -129,7 +132,9 @@ class CompactSession(Session):
     def _begin(self, xy: Points) -> None:
         if len(xy) == 0:
             return
-        fresh = self._follower.begin(self._features, self._to_work(xy))
+        at = self._to_work(xy)
+        self._hints.add(at)
+        fresh = self._follower.begin(self._features, at)
         self._state = self._follower.append(self._state, fresh)
         self._radii = np.concatenate([self._radii, np.zeros(len(xy), np.float32)])
         if self._refiner is not None:
@@ -139,6 +144,7 @@ class CompactSession(Session):
         if self._state is not None:
             self._state = self._follower.keep(self._state, rows) if rows.any() else None
         self._radii = self._radii[rows]
+        self._hints.keep(rows)
         if self._refiner is not None:
             self._refiner.keep(rows)
 
@@ -148,8 +154,8 @@ class CompactSession(Session):
             self._refiner.see(frame)
         if self._state is None:
             return self._now
-        flow = self._hints.latest()
-        self._state, found = self._follower.step(self._state, self._features, flow)
+        flows = self._hints.latest(), self._hints.direct()
+        self._state, found = self._follower.step(self._state, self._features, *flows)
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
         visible = found.sure > self._threshold

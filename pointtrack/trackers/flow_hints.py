@@ -1,23 +1,57 @@
-"""Optical flow between neighbouring frames, as a hint for the compact network."""
+"""Optical flow as a hint for the compact network: see `pointtrack.networks.compact_flow`."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from pointtrack.trackers.flow import DisFlow
+from pointtrack.networks.compact_flow import straight
+from pointtrack.trackers.flow import ConsistentFlow, DisFlow, Points
+
+Flags = NDArray[np.bool_]
+
+_TEMPLATES = 4  # frames at most from which flow is followed straight to the newest
 
 
 class FlowHints:
-    """Flow between the last two of the frames that it is shown."""
+    """Flow to the newest of the frames that it is shown: from the one before, and straight from
+    the first few frames on which points were asked for.
+
+    Which frames are remembered depends on earlier points only, so that points do not disturb
+    those that were there before them.
+    """
 
     def __init__(self) -> None:
         self._source = DisFlow("fine")
         self._frames: list[NDArray[np.uint8]] = []
+        self._templates: dict[int, NDArray[np.uint8]] = {}
+        self._flows: dict[int, ConsistentFlow] = {}
+        self._seen = 0
+        self._origin = np.empty((0, 2), np.float32)  # K 2
+        self._born = np.empty(0, np.int64)  # K
 
     def see(self, frame: NDArray[np.uint8]) -> None:
         """Take the next frame, ``(H, W, 3)`` RGB, of the same size as the one before."""
         self._frames = [*self._frames[-1:], self._source.prepare(frame)]
+        self._seen += 1
+        self._flows = {
+            born: self._source.between(template, self._frames[-1], self._flows.get(born))
+            for born, template in self._templates.items()
+        }
+
+    def add(self, xy: Points) -> None:
+        """Points ``(K, 2)`` px are asked for on the newest frame."""
+        if len(xy) and len(self._templates) < _TEMPLATES:
+            self._templates[self._seen] = self._frames[-1]
+        self._origin = np.concatenate([self._origin, np.asarray(xy, np.float32)])
+        self._born = np.concatenate([self._born, np.full(len(xy), self._seen)])
+
+    def keep(self, rows: Flags) -> None:
+        """Forget all points but those of ``rows``."""
+        self._origin, self._born = self._origin[rows], self._born[rows]
+        wanted = set(self._born.tolist())
+        self._templates = {t: held for t, held in self._templates.items() if t in wanted}
 
     def latest(self) -> NDArray[np.float32]:
         """Flow between the last two frames, of which there must be two.
@@ -29,16 +63,33 @@ class FlowHints:
             earlier, (x, y, x, y).
         """
         earlier, later = self._frames
-        flow = self._source.between(earlier, later)
-        return np.concatenate([flow.forward, flow.backward], axis=2)
+        return _both(self._source.between(earlier, later))
+
+    def direct(self) -> NDArray[np.float32]:
+        """`Hints.direct` of the points, ``(K, 3)``: there must have been a frame since each."""
+        hints = np.zeros((len(self._born), 3), np.float32)
+        for born, flow in self._flows.items():
+            rows = self._born == born
+            field = torch.from_numpy(_both(flow))[None]
+            which = torch.zeros(int(rows.sum()), dtype=torch.long)
+            hints[rows] = straight(field, which, torch.from_numpy(self._origin[rows])).numpy()
+        return hints
 
 
-def video_flow(video: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """`FlowHints` of a whole video ``(T, H, W, 3)``; ``(T - 1, H, W, 4)``."""
+def video_flow(video: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Flow to each frame of ``(T, H, W, 3)`` but the first, from the one before and from the
+    first; two of ``(T - 1, H, W, 4)``, as `FlowHints.latest`."""
     hints = FlowHints()
-    fields = np.zeros((max(0, len(video) - 1), *video.shape[1:3], 4), np.float32)
+    shape = max(0, len(video) - 1), *video.shape[1:3], 4
+    near, straight_on = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for t, frame in enumerate(video):
         hints.see(np.ascontiguousarray(frame))
-        if t:
-            fields[t - 1] = hints.latest()
-    return fields
+        if t == 0:
+            hints.add(np.zeros((1, 2)))
+        else:
+            near[t - 1], straight_on[t - 1] = hints.latest(), _both(*hints._flows.values())
+    return near, straight_on
+
+
+def _both(flow: ConsistentFlow) -> NDArray[np.float32]:
+    return np.concatenate([flow.forward, flow.backward], axis=2)

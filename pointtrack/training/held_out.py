@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pointtrack.metrics import tapvid_metrics
 from pointtrack.networks.compact import CompactNetwork
-from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_flow import Hints, drift, straight
 from pointtrack.networks.compact_state import PointState, join
 from pointtrack.synthesis import SyntheticClip, generate, preset
 from pointtrack.synthesis.production import clip_seed
@@ -60,15 +60,16 @@ def predict(network: CompactNetwork, clip: SyntheticClip) -> Prediction:
     queries = torch.from_numpy(clip.queries).to(device)
     xy = np.zeros(clip.xy.shape, np.float32)
     visible = np.zeros(clip.visible.shape, bool)
-    flow = video_flow(clip.video)
+    near, direct = map(torch.from_numpy, video_flow(clip.video))
     state: PointState | None = None
     rows = np.empty(0, np.int64)
     for t, frame in enumerate(frames):
         features = network.encode(frame[None])
         if state is not None:
-            field = torch.from_numpy(flow[t - 1 : t]).to(device)
-            hint = drift(field, state.which, state.xy)
-            state, answer = network.follow(state, features, drift=hint)
+            led = straight(direct[t - 1 : t].to(device), state.which, queries[rows, 1:])
+            led[:, 2:] *= queries[rows, :1] == 0
+            hints = Hints(drift(near[t - 1 : t].to(device), state.which, state.xy), led)
+            state, answer = network.follow(state, features, hints=hints)
             xy[rows, t] = answer.xy[-1].float().cpu()
             visible[rows, t] = (answer.visible[-1] > 0).cpu()
         new = np.flatnonzero(clip.queries[:, 0] == t)

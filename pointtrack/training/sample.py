@@ -7,7 +7,7 @@ samples as tensors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -160,6 +160,8 @@ class Batch(NamedTuple):
     flow : Tensor or None
         ``(B, T - 1, H, W, 4)`` float16 px: optical flow from each frame to the next and back,
         as `pointtrack.trackers.flow_hints` gives it, where it was asked for.
+    direct : Tensor or None
+        The same from the first frame straight to each of the others, and back.
     """
 
     video: Tensor
@@ -169,6 +171,7 @@ class Batch(NamedTuple):
     queries: Tensor
     names: tuple[str, ...]
     flow: Tensor | None = None
+    direct: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on another device; from pinned memory without waiting."""
@@ -180,6 +183,7 @@ class Batch(NamedTuple):
             self.queries.to(device, non_blocking=True),
             self.names,
             None if self.flow is None else self.flow.to(device, non_blocking=True),
+            None if self.direct is None else self.direct.to(device, non_blocking=True),
         )
 
 
@@ -212,13 +216,14 @@ def collate(samples: Sequence[Sample], flow: bool = False) -> Batch:
         torch.from_numpy(np.stack([sample.valid for sample in samples])),
         torch.from_numpy(np.stack([sample.queries for sample in samples])),
         tuple(sample.name for sample in samples),
-        _flow(samples) if flow else None,
+        *(_flow(samples) if flow else ()),
     )
 
 
-def _flow(samples: Sequence[Sample]) -> Tensor:
+def _flow(samples: Sequence[Sample]) -> Iterator[Tensor]:
     # Half precision is exact to 1/64 px up to 32 px, and enough for a hint.
-    return torch.from_numpy(np.stack([video_flow(sample.video) for sample in samples])).half()
+    flows = zip(*(video_flow(sample.video) for sample in samples), strict=True)
+    return (torch.from_numpy(np.stack(flow)).half() for flow in flows)
 
 
 def _measures(sample: Sample) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from pointtrack.networks.compact import CompactNetwork, Features
-from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_flow import Hints, drift, straight
 from pointtrack.networks.compact_matching import Match
 from pointtrack.networks.compact_state import (
     Answer,
@@ -112,11 +112,9 @@ def unroll(
                 state = _rescue(state, order[:done], t - 1, batch, config.rescue)
             found = network.search(state, maps)
             turns = config.iterations or None
-            hint = None
-            if batch.flow is not None:
-                hint = drift(batch.flow[:, t - 1], state.which, state.xy)
             before = state
-            state, answer = network.step(before, maps, turns, hint)
+            hints = _hints(before, order[:done], t, batch)
+            state, answer = network.step(before, maps, turns, hints)
             yield t, order[:done], answer, found, maps
             again = _doubted(state, order[:done], t, batch, config).nonzero()[:, 0]
             if len(again):
@@ -130,6 +128,16 @@ def unroll(
             fresh = network.begin(maps, clip[rows], queries[order[rows], 1:])
             state = fresh if state is None else join([state, fresh])
             done += number[t]
+
+
+def _hints(state: PointState, rows: Tensor, frame: int, batch: Batch) -> Hints:
+    if batch.flow is None or batch.direct is None:
+        return Hints()
+    queries = batch.queries.flatten(0, 1)[rows]
+    led = straight(batch.direct[:, frame - 1], state.which, queries[:, 1:])
+    # It is flow from the first frame only.
+    led = torch.cat([led[:, :2], led[:, 2:] * (queries[:, :1] == 0)], dim=1)
+    return Hints(drift(batch.flow[:, frame - 1], state.which, state.xy), led)
 
 
 def _rescue(state: PointState, rows: Tensor, frame: int, batch: Batch, limit: float) -> PointState:

@@ -10,7 +10,7 @@ from pointtrack.networks import compact, compact_state
 from pointtrack.networks.blocks.sampling import bilinear
 from pointtrack.networks.compact import CompactConfig, CompactNetwork
 from pointtrack.networks.compact_encoder import STRIDES
-from pointtrack.networks.compact_flow import drift
+from pointtrack.networks.compact_flow import Hints, drift, straight
 from pointtrack.networks.compact_matching import cell_loss, match
 from pointtrack.networks.compact_state import Answer, PointState, join, steadied
 
@@ -200,25 +200,47 @@ def test_points_are_pulled_to_where_a_trusted_neighbourhood_peaks_or_flow_leads(
     near = torch.zeros(2, 3, 2, 49)
     near[0, 1, 0, 7 * 5 + 1] = 50.0  # stride 8, two cells to the left and two down
     near[1, 0, 1, 7 * 3 + 3] = 50.0
-    led = torch.tensor([[3.0, -2.0], [5.0, 1.0]])
-    trust = torch.full((2, 8), -50.0)
+    led = torch.tensor([[[3.0, -2.0], [1.0, 4.0]], [[5.0, 1.0], [0.0, 7.0]]])
+    trust = torch.full((2, 9), -50.0)
     trust[0, 2], trust[1, 1] = 50.0, 50.0
     expected = torch.tensor([[-16.0, 16.0], [0.0, 0.0]])
     torch.testing.assert_close(network._pulls(near, led, trust), expected)
-    trust[:, 6] = 150.0
-    torch.testing.assert_close(network._pulls(near, led, trust), led)
-    trust[:, 7] = 250.0
+    for flow in (0, 1):
+        trust[:, 6 + flow] = 150.0 + 50 * flow
+        torch.testing.assert_close(network._pulls(near, led, trust), led[:, flow])
+    trust[:, 8] = 350.0
     torch.testing.assert_close(network._pulls(near, led, trust), torch.zeros(2, 2))
 
 
-def test_a_point_that_was_seen_begins_where_trusted_flow_leads(network, frames) -> None:
+def test_points_begin_where_trusted_flow_leads(network, frames) -> None:
     state, _ = run(network, frames[:2], POINTS)
     sure = torch.tensor([9.0, 9.0, -9.0, 9.0])
     state = state._replace(velocity=torch.zeros(4, 2), logits=sure[:, None].expand(-1, 2))
     hint = torch.tensor([[2.0, 1.0, 0.9], [2.0, 1.0, 0.1], [2.0, 1.0, 0.9], [0.0, 0.0, 1.0]])
-    _, answer = network.step(state, network.encode(frames[2:3]), drift=hint)
+    maps = network.encode(frames[2:3])
+    _, answer = network.step(state, maps, hints=Hints(hint))
     torch.testing.assert_close(answer.start[0], state.xy[0] + hint[0, :2])
     torch.testing.assert_close(answer.start[1:], state.xy[1:])
+    places = torch.tensor([[9.0, 8.0, 0.9], [7.0, 6.0, 0.9], [5.0, 4.0, 0.9], [3.0, 2.0, 0.1]])
+    _, answer = network.step(state, maps, hints=Hints(hint, places))
+    torch.testing.assert_close(answer.start[0], state.xy[0] + hint[0, :2])
+    torch.testing.assert_close(answer.start[1:3], places[1:3, :2])
+    torch.testing.assert_close(answer.start[3], state.xy[3])
+
+
+@pytest.mark.parametrize("which", ["drift", "direct"])
+def test_flow_is_noticed_as_far_as_it_is_trusted(network, frames, which) -> None:
+    state, _ = run(network, frames[:2], POINTS)
+    maps = network.encode(frames[2:3])
+    place = state.xy + 3 if which == "direct" else torch.full((4, 2), 3.0)
+
+    def follow(trust: float) -> Tensor:
+        hint = torch.cat([place, torch.full((4, 1), trust)], dim=1)
+        return network.step(state, maps, hints=Hints(**{which: hint}))[1].xy[-1]
+
+    untold = network.step(state, maps)[1].xy[-1]
+    assert torch.equal(follow(0.0), untold)
+    assert not torch.allclose(follow(0.2), untold, atol=1e-4)  # too little to begin there
 
 
 def test_flow_has_a_say_in_where_points_are_that_stay_in_sight(network, frames) -> None:
@@ -244,7 +266,7 @@ def test_nothing_known_of_flow_is_flow_without_trust(network, frames) -> None:
     state, _ = run(network, frames[:2], POINTS)
     maps = network.encode(frames[2:3])
     _, none = network.follow(state, maps)
-    _, zero = network.follow(state, maps, drift=torch.zeros(4, 3))
+    _, zero = network.follow(state, maps, hints=Hints(torch.zeros(4, 3), torch.zeros(4, 3)))
     assert torch.equal(none.xy, zero.xy)
 
 
@@ -256,6 +278,13 @@ def test_drift_reads_flow_there_and_trusts_it_as_far_as_it_comes_back() -> None:
     found = drift(fields, which, torch.tensor([[4.0, 2.0], [2.5, 6.0], [5.0, 3.0]]))
     expected = torch.tensor([[0.0, 0.0, 1.0], [2.0, 0.0, 1.0], [2.0, 0.0, 0.2]])
     torch.testing.assert_close(found, expected)
+
+
+def test_straight_flow_leads_from_where_a_point_was_asked_for() -> None:
+    fields = torch.zeros(1, 8, 10, 4)
+    fields[..., 0], fields[..., 2] = 2.0, -1.0
+    found = straight(fields, zeros(1), torch.tensor([[4.0, 2.0]]))
+    torch.testing.assert_close(found, torch.tensor([[6.0, 2.0, 0.5]]))
 
 
 def test_matching_finds_a_planted_vector_between_cells() -> None:

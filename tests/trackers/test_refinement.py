@@ -99,7 +99,7 @@ class Rough:
     def append(self, state: np.ndarray | None, fresh: np.ndarray) -> np.ndarray:
         return fresh if state is None else np.concatenate([state, fresh])
 
-    def step(self, state: np.ndarray, features: np.ndarray, flow: np.ndarray) -> tuple:
+    def step(self, state: np.ndarray, features: np.ndarray, *flows: np.ndarray) -> tuple:
         sure = np.ones(len(state), np.float32)
         found = compact_session.Found(state + self.offset, sure, 0 * sure)
         return state, found

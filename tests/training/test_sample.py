@@ -73,11 +73,12 @@ def test_a_batch_has_optical_flow_when_it_is_wanted() -> None:
     wide = cv2.GaussianBlur(rng.integers(0, 256, (64, 80, 3), np.uint8), (0, 0), 2)
     video = np.stack([wide[:, 3 * t : 3 * t + 64] for t in range(3)])
     made = replace(sample(1, frames=3), video=video)
-    flow = collate([made, made], flow=True).flow
-    assert flow is not None
-    assert flow.shape == (2, 2, 64, 64, 4)
-    middle = flow[0, :, 16:48, 16:48].float().median(dim=1).values.median(dim=1).values
-    np.testing.assert_allclose(middle, [[-3, 0, 3, 0]] * 2, atol=0.3)
+    batch = collate([made, made], flow=True)
+    for flow, there in ((batch.flow, (3, 3)), (batch.direct, (3, 6))):
+        assert flow is not None
+        assert flow.shape == (2, 2, 64, 64, 4)
+        middle = flow[0, :, 16:48, 16:48].float().median(dim=1).values.median(dim=1).values
+        np.testing.assert_allclose(middle, [[-x, 0, x, 0] for x in there], atol=0.3)
 
 
 @pytest.mark.parametrize(

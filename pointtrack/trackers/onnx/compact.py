@@ -34,10 +34,11 @@ class OnnxFollower:
         return self._file.run("begin", *features, places)
 
     def step(
-        self, state: list[Tensor], features: list[Tensor], flow: Flow
+        self, state: list[Tensor], features: list[Tensor], flow: Flow, direct: Flow
     ) -> tuple[list[Tensor], Found]:
-        """Follow points onto the frame of these features, to which flow ``(H, W, 4)`` leads."""
-        found = self._file.run("step", torch.from_numpy(flow)[None], *features, *state)
+        """Follow points onto the frame of these features, as `FlowHints` speaks of it."""
+        hints = torch.from_numpy(flow)[None], torch.from_numpy(direct)
+        found = self._file.run("step", *hints, *features, *state)
         return found[_ANSWER:], Found(*(value.numpy() for value in found[:_ANSWER]))
 
     def keep(self, state: list[Tensor], rows: Flags) -> list[Tensor]:
