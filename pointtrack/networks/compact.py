@@ -207,8 +207,8 @@ class CompactNetwork(nn.Module):
         row of operations, for export.
         """
         after, answer = self.step(state, features, iterations, hints=hints)
-        if hints is not None and hints.drift is not None:
-            after, answer = steadied(state, after, answer, hints.drift)
+        if hints is not None:
+            after, answer = steadied(state, after, answer, hints)
         doubt = in_doubt(after)
         rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
         if not every and len(rows) == 0:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pointtrack.networks.compact_flow import Hints
+
 _DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
-_STEADY, _FLOW_SHARE = 3.0, 0.3  # px from where flow leads up to which it has a say; how much
+_STEADY, _FLOW_SHARE = 3.0, 0.3  # px from where a flow leads up to which it has a say; how much
 TRUSTED = 0.3  # of flow: from where on a point that was seen begins where it leads
 
 
@@ -109,14 +111,17 @@ def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:
 
 
 def steadied(
-    before: PointState, after: PointState, answer: Answer, drift: Tensor
+    before: PointState, after: PointState, answer: Answer, hints: Hints
 ) -> tuple[PointState, Answer]:
-    """Points that stay in sight, a little nearer to where flow leads.
+    """Points that stay in sight, a little nearer to where the flows lead.
 
     From one frame to the next, flow is the more exact; over many, what points look like.
     """
-    apart = before.xy + drift[:, :2] - after.xy
-    close = (apart.norm(dim=1) < _STEADY) & (drift[:, 2] > TRUSTED)
-    kept = close & surely(before) & surely(after)
-    xy = after.xy + _FLOW_SHARE * apart * kept[:, None]
+    places, trusts = hints.places(before.xy)
+    kept = surely(before) & surely(after)
+    xy = after.xy
+    for place, trust in zip(places.unbind(1), trusts.unbind(1), strict=True):
+        apart = place - xy
+        close = (apart.norm(dim=1) < _STEADY) & (trust > TRUSTED)
+        xy = xy + _FLOW_SHARE * apart * (close & kept)[:, None]
     return after._replace(xy=xy), answer._replace(xy=torch.cat([answer.xy[:-1], xy[None]]))
