@@ -10,7 +10,8 @@ arXiv 2410.11831), read by a recurrent unit as in RAFT whose state goes on to th
 says where the point is, whether it is seen, how likely it is seen *and* right to within 8 px,
 and how far off it may be. A point that is not surely seen gets a second look, from where the
 whole frame looks most like it (TAPIR's global matching, arXiv 2306.08637), and goes on from
-there when that is seen surely: so points are found again that were hidden or lost.
+there when that is seen surely: so points are found again that were hidden or lost. Otherwise it
+goes where flow leads, if that can be trusted.
 
 ::
 
@@ -162,7 +163,7 @@ class CompactNetwork(nn.Module):
         flows = trusts > TRUSTED
         xy = state.xy + carry[:, :1] * state.velocity
         xy = torch.where(flows[:, 1:], places[:, 1], xy)
-        xy = torch.where(flows[:, :1] & surely(state)[:, None], places[:, 0], xy)
+        xy = torch.where(flows[:, :1], places[:, 0], xy)
         hidden, logits = state.hidden, state.logits
         spread = torch.zeros_like(xy[:, 0])
         templates = torch.cat([state.query.mT, state.recent.mT], dim=3)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
@@ -24,7 +25,8 @@ from pointtrack.weights.compact import Weights, load_compact, read_calibration
 Flow = NDArray[np.float32]
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
-_HALF = {"auto": None, "float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_HALF = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_FAST = ("avx512_bf16", "amx_bf16", "sve_bf16")  # processors that multiply in bfloat16
 
 
 class Found(NamedTuple):
@@ -49,10 +51,13 @@ class Follower:
 
     def __init__(self, weights: Weights, device: str, precision: str, iterations: int) -> None:
         self.device = _device(device)
-        self._half, self.iterations = _HALF[precision], iterations or None
+        self._half, self.iterations = _half(precision, self.device), iterations or None
         network: CompactNetwork = load_compact(weights).to(self.device)
         self.calibration = read_calibration(weights)
         self.network = network.requires_grad_(False)
+        for part in network.modules():  # or they are brought to half precision in every step
+            if self._half is not None and isinstance(part, (nn.Conv2d, nn.Linear)):
+                part.to(self._half)
 
     @torch.inference_mode()
     def encode(self, frame: NDArray[np.uint8]) -> Features:
@@ -189,6 +194,14 @@ class CompactSession(Session):
     def _to_work(self, xy: Points) -> Points:
         assert self.size is not None
         return geometry.resize_points(xy, self.size, self._work_size()).astype(np.float32)
+
+
+def _half(precision: str, device: torch.device) -> torch.dtype | None:
+    if precision != "auto":
+        return _HALF[precision]
+    known = getattr(torch.cpu, "get_capabilities", None)  # not in older versions
+    can = known() if known and device.type == "cpu" else {}
+    return torch.bfloat16 if any(can.get(name) for name in _FAST) else None
 
 
 def _device(name: str) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -92,4 +93,4 @@ def video_flow(video: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[n
 
 
 def _both(flow: ConsistentFlow) -> NDArray[np.float32]:
-    return np.concatenate([flow.forward, flow.backward], axis=2)
+    return np.asarray(cv2.merge([flow.forward, flow.backward]), np.float32)

@@ -214,18 +214,16 @@ def test_points_are_pulled_to_where_a_trusted_neighbourhood_peaks_or_flow_leads(
 
 def test_points_begin_where_trusted_flow_leads(network, frames) -> None:
     state, _ = run(network, frames[:2], POINTS)
-    sure = torch.tensor([9.0, 9.0, -9.0, 9.0])
-    state = state._replace(velocity=torch.zeros(4, 2), logits=sure[:, None].expand(-1, 2))
+    state = state._replace(velocity=torch.zeros(4, 2))
     hint = torch.tensor([[2.0, 1.0, 0.9], [2.0, 1.0, 0.1], [2.0, 1.0, 0.9], [0.0, 0.0, 1.0]])
     maps = network.encode(frames[2:3])
     _, answer = network.step(state, maps, hints=Hints(hint))
-    torch.testing.assert_close(answer.start[0], state.xy[0] + hint[0, :2])
-    torch.testing.assert_close(answer.start[1:], state.xy[1:])
+    led = state.xy + hint[:, :2] * torch.tensor([[1.0], [0.0], [1.0], [1.0]])
+    torch.testing.assert_close(answer.start, led)
     places = torch.tensor([[9.0, 8.0, 0.9], [7.0, 6.0, 0.9], [5.0, 4.0, 0.9], [3.0, 2.0, 0.1]])
     _, answer = network.step(state, maps, hints=Hints(hint, places))
-    torch.testing.assert_close(answer.start[0], state.xy[0] + hint[0, :2])
-    torch.testing.assert_close(answer.start[1:3], places[1:3, :2])
-    torch.testing.assert_close(answer.start[3], state.xy[3])
+    led[1] = places[1, :2]
+    torch.testing.assert_close(answer.start, led)
 
 
 @pytest.mark.parametrize("which", ["drift", "direct"])
@@ -260,10 +258,24 @@ def test_flow_has_a_say_in_where_points_are_that_stay_in_sight(network, frames) 
     close = torch.tensor([[1.0], [0], [0], [1]])
     torch.testing.assert_close(found.xy, after.xy + close * lead * compact_state._FLOW_SHARE)
     hidden = torch.where(torch.tensor([True, False, False, False])[:, None], -seen, seen)
-    for rows in ((before._replace(logits=hidden), after), (before, after._replace(logits=hidden))):
-        found, _ = steadied(*rows, answers[-1], Hints(hint))
-        assert torch.equal(found.xy[0], after.xy[0])
-        torch.testing.assert_close(found.xy[3], after.xy[3] + moved[3])
+    found, _ = steadied(before._replace(logits=hidden), after, answers[-1], Hints(hint))
+    assert torch.equal(found.xy[0], after.xy[0])
+    torch.testing.assert_close(found.xy[3], after.xy[3] + moved[3])
+
+
+def test_points_in_doubt_are_where_trusted_flow_leads(network, frames) -> None:
+    before, answers = run(network, frames[:2], POINTS)
+    after = before._replace(xy=before.xy + 1, logits=torch.full((4, 2), -9.0))
+    trust = torch.tensor([[0.9], [0.1], [0.9], [0.1]])
+    near = torch.cat([torch.full((4, 2), 30.0), trust], dim=1)
+    straight_on = torch.cat([torch.full((4, 2), 20.0), trust.flip(0)], dim=1)
+    found, answer = steadied(before, after, answers[-1], Hints(near, straight_on))
+    torch.testing.assert_close(found.xy[[0, 2]], before.xy[[0, 2]] + 30)
+    torch.testing.assert_close(found.xy[[1, 3]], straight_on[[1, 3], :2])  # it does not drift
+    assert torch.equal(answer.xy[-1], found.xy)
+    both = straight_on[:, :2].new_tensor([[20.0, 20.0, 0.9]]).expand(4, 3)
+    found, _ = steadied(before, after, answers[-1], Hints(near, both))
+    torch.testing.assert_close(found.xy, both[:, :2])
 
 
 def test_nothing_known_of_flow_is_flow_without_trust(network, frames) -> None:

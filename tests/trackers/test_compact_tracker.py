@@ -176,3 +176,30 @@ def test_the_bundled_weights_are_small_calibrated_and_follow_a_texture() -> None
     truth = np.stack([scene.move(points, 0, t) for t in range(8)], axis=1)
     assert np.median(np.linalg.norm(tracks.xy - truth, axis=2)) < 1
     assert tracks.visible.mean() > 0.8
+
+
+@pytest.mark.parametrize("feature", ["avx512_bf16", "amx_bf16", "sve_bf16", "avx2", None])
+def test_half_precision_where_the_processor_multiplies_in_it(monkeypatch, feature) -> None:
+    if feature is None:  # as in older versions of PyTorch
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        can = {"avx512_bf16": False, feature: True}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can, raising=False)
+    tracker = pt.load("compact")
+    half = feature in ("avx512_bf16", "amx_bf16", "sve_bf16")
+    linear = tracker._follower.network.mix.weight.dtype
+    assert linear == (torch.bfloat16 if half else torch.float32)
+    named = pt.load("compact", precision="bfloat16" if half else "float32")
+    queries = on_frame(POINTS, 0)
+    found, same = (t.track(SCENE.frames[:4], queries) for t in (tracker, named))
+    np.testing.assert_array_equal(found.xy, same.xy)
+
+
+def test_half_precision_is_nearly_as_exact() -> None:
+    single, half = (
+        pt.load("compact", precision=p).track(SCENE.frames, on_frame(POINTS, 0))
+        for p in ("float32", "bfloat16")
+    )
+    seen = single.visible & half.visible
+    assert seen.mean() > 0.5
+    assert np.linalg.norm(single.xy - half.xy, axis=2)[seen].max() < 0.5
