@@ -13,7 +13,7 @@ from pointtrack.networks.compact_flow import Hints
 _DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
 _STEADY, _FLOW_SHARE = 3.0, 0.3  # px from where a flow leads up to which it has a say; how much
 TRUSTED = 0.3  # of flow: from where on a point begins where it leads
-_LED = 0.5  # of flow: from where on a point in doubt is where it leads
+_LED = 0.5  # of flow from the frame before: from where on a point in doubt goes with it
 
 
 class PointState(NamedTuple):
@@ -114,10 +114,11 @@ def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:
 def steadied(
     before: PointState, after: PointState, answer: Answer, hints: Hints
 ) -> tuple[PointState, Answer]:
-    """Points that stay in sight, a little nearer to where the flows lead; those in doubt, there.
+    """Points that stay in sight, a little nearer to where the flows lead.
 
     From one frame to the next, flow is the more exact; over many, what points look like. On a
-    plain surface that says nothing, but flow still follows what lies around.
+    plain surface that says nothing, but flow still follows what lies around: a point in doubt
+    goes all of the way with flow from the frame before.
     """
     places, trusts = hints.places(before.xy)
     kept, doubt = surely(before) & surely(after), in_doubt(after)
@@ -126,5 +127,6 @@ def steadied(
         apart = place - xy
         close = (apart.norm(dim=1) < _STEADY) & (trust > TRUSTED)
         xy = xy + _FLOW_SHARE * apart * (close & kept)[:, None]
-        xy = torch.where((doubt & (trust > _LED))[:, None], place, xy)
+    led = doubt & (trusts[:, 0] > _LED)
+    xy = torch.where(led[:, None], places[:, 0], xy)
     return after._replace(xy=xy), answer._replace(xy=torch.cat([answer.xy[:-1], xy[None]]))

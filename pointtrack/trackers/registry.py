@@ -19,7 +19,7 @@ from pointtrack.trackers.particle_video import ParticleVideoTracker
 from pointtrack.trackers.static import StaticTracker
 from pointtrack.weights import ModelCard
 
-DEFAULT_MODEL = "mft"
+DEFAULT_MODEL = "compact"
 
 _CLASSICAL: dict[str, type[Tracker]] = {
     kind.card.name: kind
@@ -34,7 +34,7 @@ _CLASSICAL: dict[str, type[Tracker]] = {
 
 # What these learn from comes as `weights`, and they run on a device in a precision.
 _LEARNED: dict[str, type[Tracker]] = {CompactTracker.card.name: CompactTracker}
-_OWN = {**_CLASSICAL, **_LEARNED}
+_OWN = {**_LEARNED, **_CLASSICAL}
 _CARDS: dict[str, ModelCard] = {
     **{name: kind.card for name, kind in _OWN.items()},
     **{name: card for name, (card, _) in NETWORKS.items()},

@@ -263,7 +263,7 @@ def test_flow_has_a_say_in_where_points_are_that_stay_in_sight(network, frames) 
     torch.testing.assert_close(found.xy[3], after.xy[3] + moved[3])
 
 
-def test_points_in_doubt_are_where_trusted_flow_leads(network, frames) -> None:
+def test_points_in_doubt_go_with_trusted_flow(network, frames) -> None:
     before, answers = run(network, frames[:2], POINTS)
     after = before._replace(xy=before.xy + 1, logits=torch.full((4, 2), -9.0))
     trust = torch.tensor([[0.9], [0.1], [0.9], [0.1]])
@@ -271,11 +271,8 @@ def test_points_in_doubt_are_where_trusted_flow_leads(network, frames) -> None:
     straight_on = torch.cat([torch.full((4, 2), 20.0), trust.flip(0)], dim=1)
     found, answer = steadied(before, after, answers[-1], Hints(near, straight_on))
     torch.testing.assert_close(found.xy[[0, 2]], before.xy[[0, 2]] + 30)
-    torch.testing.assert_close(found.xy[[1, 3]], straight_on[[1, 3], :2])  # it does not drift
+    assert torch.equal(found.xy[[1, 3]], after.xy[[1, 3]])  # flow over many frames may be astray
     assert torch.equal(answer.xy[-1], found.xy)
-    both = straight_on[:, :2].new_tensor([[20.0, 20.0, 0.9]]).expand(4, 3)
-    found, _ = steadied(before, after, answers[-1], Hints(near, both))
-    torch.testing.assert_close(found.xy, both[:, :2])
 
 
 def test_nothing_known_of_flow_is_flow_without_trust(network, frames) -> None:
