@@ -45,7 +45,7 @@ def trackers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         patch.setattr(compact_session, "read_calibration", lambda _: CALIBRATION)
         path: Path = tmp_path_factory.mktemp("exported") / f"{name}.onnx"
         assert export_onnx(name, path, "random", **options) is not None
-        yield pt.load(name, "random", device="cpu", **options), pt.load(path)
+        yield pt.load(name, "random", "cpu", "float32", **options), pt.load(path)
 
 
 @pytest.mark.parametrize("points", [1, 7, 64])
