@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import typer
 
 import pointtrack
@@ -31,6 +30,7 @@ from pointtrack.cli.train import train
 from pointtrack.cli.view import view
 from pointtrack.errors import PointtrackError
 from pointtrack.files import reason
+from pointtrack.video.opencv import quiet_opencv
 
 INTERRUPTED = 130
 _TERMINATED = 143
@@ -113,15 +113,9 @@ def run(arguments: list[str]) -> int:
 @contextmanager
 def _own_words() -> Iterator[None]:
     """Show warnings as one line each, and keep OpenCV from printing any of its own."""
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            yield
-    finally:
-        logging.setLogLevel(level)
+    with quiet_opencv(), warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        yield
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

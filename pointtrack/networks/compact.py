@@ -43,6 +43,7 @@ from pointtrack.networks.compact_state import (
     PointState,
     chance,
     in_doubt,
+    padded,
     put,
     steadied,
     surely,
@@ -211,19 +212,24 @@ class CompactNetwork(nn.Module):
         if hints is not None:
             after, answer = steadied(state, after, answer, hints)
         doubt = in_doubt(after)
-        rows = torch.arange(len(doubt), device=doubt.device) if every else doubt.nonzero()[:, 0]
-        if not every and len(rows) == 0:
-            return after, answer
-        lost = state.rows(rows)
-        found = self.search(lost, features).xy
-        away = doubt[rows] & ((found - after.xy[rows]).norm(dim=1) > _APART)
-        if not every:
-            rows, lost, found, away = rows[away], lost.rows(away), found[away], away[away]
+        if every:
+            rows = torch.arange(len(doubt), device=doubt.device)
+            lost = state
+            found = self.search(lost, features).xy
+            better = doubt & ((found - after.xy).norm(dim=1) > _APART)
+        else:
+            rows = doubt.nonzero()[:, 0]
             if len(rows) == 0:
                 return after, answer
+            found = self.search(state.rows(padded(rows)), features).xy[: len(rows)]
+            away = (found - after.xy[rows]).norm(dim=1) > _APART
+            rows, found = rows[away], found[away]
+            if len(rows) == 0:
+                return after, answer
+            lost, found = state.rows(padded(rows)), padded(found)
+            better = torch.ones_like(rows, dtype=torch.bool)
         other, second = self.look_again(lost, features, found, iterations)
-        better = away & surely(other)
-        return put((after, answer), (other, second), rows, better)
+        return put((after, answer), (other, second), rows, better & surely(other)[: len(rows)])
 
     def look_again(
         self, state: PointState, features: Features, found: Tensor, iterations: int | None = None

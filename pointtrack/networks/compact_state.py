@@ -93,10 +93,23 @@ def in_doubt(state: PointState) -> Tensor:
     return chance(state.logits) < _DOUBT
 
 
+def padded(rows: Tensor) -> Tensor:
+    """``rows (R, ...)`` with the first one repeated after them, up to one of few lengths.
+
+    Half precision on the CPU makes a kernel for every length it meets, and keeps it.
+    """
+    octave = 2 ** max(3, (len(rows) - 1).bit_length())
+    length = octave * 3 // 4 if len(rows) <= octave * 3 // 4 else octave
+    return torch.cat([rows, rows[:1].expand(length - len(rows), *rows.shape[1:])])
+
+
 def put(
     old: tuple[PointState, Answer], new: tuple[PointState, Answer], rows: Tensor, chosen: Tensor
 ) -> tuple[PointState, Answer]:
-    """What a first look said, with what a second look at ``rows (R,)`` said where ``chosen``."""
+    """What a first look said, with what a second look at ``rows (R,)`` said where ``chosen``.
+
+    The second look may be `padded`.
+    """
     state = PointState(*(_put(*pair, rows, chosen) for pair in zip(old[0], new[0], strict=True)))
     xy, visible, sure, spread = (
         _put(before.movedim(1, 0), after.movedim(1, 0), rows, chosen).movedim(0, 1)
@@ -108,7 +121,8 @@ def put(
 def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:
     """``old (P, ...)`` with some of the rows ``new (R, ...)`` in their places."""
     kept = chosen.view(-1, *[1] * (old.ndim - 1))
-    return old.index_copy(0, rows, torch.where(kept, new.to(old.dtype), old[rows]))
+    new = new[: len(rows)].to(old.dtype)
+    return old.index_copy(0, rows, torch.where(kept, new, old[rows]))
 
 
 def steadied(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pointtrack.errors import VideoError
 from pointtrack.video.container import ContainerSource
 from pointtrack.video.decoding import ToRGB, decode, open_container, video_stream
+from pointtrack.video.opencv import quiet_opencv
 from pointtrack.video.pictures import (
     PICTURE_SUFFIXES,
     ArraySource,
@@ -288,13 +289,8 @@ def _camera(number: int, fps: Fraction | None) -> LiveVideo:
 
 def _capture(number: int) -> cv2.VideoCapture:
     """Open a camera without the warnings that OpenCV prints when there is none."""
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
+    with quiet_opencv():
         return cv2.VideoCapture(number)
-    finally:
-        logging.setLogLevel(level)
 
 
 def _stream(address: str, fps: Fraction | None) -> LiveVideo:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from pointtrack.networks import compact, compact_state
@@ -12,7 +14,7 @@ from pointtrack.networks.compact import CompactConfig, CompactNetwork
 from pointtrack.networks.compact_encoder import STRIDES
 from pointtrack.networks.compact_flow import Hints, drift, straight
 from pointtrack.networks.compact_matching import cell_loss, match
-from pointtrack.networks.compact_state import Answer, PointState, join, steadied
+from pointtrack.networks.compact_state import Answer, PointState, join, padded, steadied
 
 SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8)
 POINTS = torch.tensor([[10.3, 12.0], [40.5, 33.25], [0.0, 47.0], [63.0, 0.5]])
@@ -173,6 +175,35 @@ def test_looking_twice_at_every_point_gives_the_same_answer(network, frames, mon
     ):
         for one, other in zip(few, every, strict=True):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@given(st.integers(1, 3000))
+def test_padding_keeps_the_rows_and_gives_few_lengths(count) -> None:
+    rows = torch.arange(2 * count).view(count, 2) + 1
+    longer = padded(rows)
+    assert torch.equal(longer[:count], rows)
+    assert (longer[count:] == rows[0]).all()
+    assert len(longer) <= max(8, 1.5 * count)
+    assert len(longer) in {2**power * part for power in range(1, 11) for part in (3, 4)}
+
+
+def test_second_looks_come_in_few_sizes(network, frames, monkeypatch) -> None:
+    """Half precision on the CPU keeps a kernel for every number of rows."""
+    monkeypatch.setattr(compact_state, "_DOUBT", 1.0)
+    maps = network.encode(frames[:1])
+    sizes = set()
+    monkeypatch.setattr(
+        CompactNetwork,
+        "_looks",
+        lambda self, features, which, xy, old=CompactNetwork._looks: (
+            sizes.add(len(xy)) or old(self, features, which, xy)
+        ),
+    )
+    counts = range(13, 25)
+    for count in counts:
+        xy = torch.rand(count, 2) * 40
+        network.follow(network.begin(maps, zeros(count), xy), network.encode(frames[1:2]))
+    assert sizes - set(counts) <= {6, 8, 12, 16, 24}
 
 
 def test_local_comparison_is_that_of_a_slow_twin(network, frames) -> None:
