@@ -38,6 +38,7 @@ _CHANCES = (
     "grey",
     "channels",
     "gamma",
+    "fade",
     "blur",
     "motion_blur",
     "sharpen",
@@ -76,6 +77,10 @@ class PhotometricConfig:
         Chance that red, green and blue are shifted by themselves.
     gamma
         Chance of another gamma, 0.8 to 1.25.
+    fade, fade_share, fade_scale
+        Chance that texture fades, as on plain walls and skies: of what differs from the blurred
+        picture a share is left, everywhere or in parts of the picture; its least and greatest
+        value, and those of the blur's standard deviation.
     blur, blur_deviation
         Chance of Gaussian blur; least and greatest standard deviation.
     motion_blur
@@ -112,6 +117,9 @@ class PhotometricConfig:
     grey: float = 0.0
     channels: float = 0.0
     gamma: float = 0.0
+    fade: float = 0.0
+    fade_share: Span = (0.06, 0.5)
+    fade_scale: Span = (12.0, 60.0)
     blur: float = 0.0
     blur_deviation: Span = (0.1, 2.0)
     motion_blur: float = 0.0
@@ -130,6 +138,8 @@ class PhotometricConfig:
         number("hue", self.hue, 0, 0.5)
         for name in ("erase_count", "erase_side", "replace_count", "replace_side"):
             interval(name, getattr(self, name), 1, integers=True)
+        interval("fade_share", self.fade_share, 0, 1)
+        interval("fade_scale", self.fade_scale, 1)
         interval("blur_deviation", self.blur_deviation, 0)
         interval("noise_deviation", self.noise_deviation, 0, 255)
         interval("quality", self.quality, 1, 100, integers=True)
@@ -177,6 +187,9 @@ def _effects(
         curve = 255 * (np.arange(256) / 255) ** np.exp(rng.uniform(-1, 1) * np.log(1.25))
         table = np.round(curve).astype(np.uint8)
         yield lambda frame, t: np.asarray(cv2.LUT(frame, table), np.uint8)
+    if rng.random() < config.fade:
+        kept, deviation = _fading(config, take.size, rng), unit * rng.uniform(*config.fade_scale)
+        yield lambda frame, t: _faded(frame, kept, deviation)
     if rng.random() < config.blur:
         deviations = unit * rng.uniform(*config.blur_deviation, frames if config.each_frame else 1)
         deviations = np.broadcast_to(deviations, frames)
@@ -232,6 +245,27 @@ def _jitter_twice(config: PhotometricConfig, rng: np.random.Generator, frame: Fr
     """More than any frame changes, so that a patch does not match by its colour."""
     mean = mean_luma(frame)
     return then(_jitter(config, mean, rng), _jitter(config, mean, rng))
+
+
+def _fading(config: PhotometricConfig, size: Size, rng: np.random.Generator) -> NDArray[np.float32]:
+    """How much of the texture is left where, ``(H, W, 1)``: the same everywhere, or in patches."""
+    low, high = np.log(np.maximum(config.fade_share, 1e-3))
+    share = np.exp(rng.uniform(low, high))
+    patchy = rng.random() < 0.5
+    coarse = 8 * rng.normal(size=(4, 4)) if patchy else np.full((4, 4), 16.0)
+    field = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+    faded = 1 / (1 + np.exp(-field))
+    return np.asarray(1 - (1 - share) * faded[..., None], np.float32)
+
+
+def _faded(frame: Frame, kept: NDArray[np.float32], deviation: float) -> Frame:
+    height, width = frame.shape[:2]
+    step = max(1.0, deviation / 3)  # what is left of a wide blur is there in a small picture, too
+    small = max(2, round(width / step)), max(2, round(height / step))
+    coarse = cv2.resize(frame, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    blurred = cv2.GaussianBlur(coarse, (0, 0), deviation / step)
+    plain = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.rint(np.clip(plain + kept * (frame - plain), 0, 255)).astype(np.uint8)
 
 
 def _blurred(frame: Frame, deviation: float) -> Frame:

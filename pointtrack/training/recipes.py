@@ -140,6 +140,39 @@ RECIPES: dict[str, tuple[AugmentConfig, PointConfig]] = {
         ),
         PointConfig(),
     ),
+    "plain": (
+        AugmentConfig(
+            SpatialConfig(
+                reference=(256, 256),
+                drift=0.5,
+                pad=(0, 0),
+                scale=(0.9, 1.5),
+                scale_drift=0.03,
+                scale_inertia=0.8,
+                crop_drift=6.0,
+                flip_x=0.5,
+                transpose=0.2,
+            ),
+            PhotometricConfig(
+                reference=(256, 256),
+                jitter=0.6,
+                brightness=0.0,
+                offset=32 / 255,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.2,
+                grey=0.1,
+                fade=0.3,
+                blur=0.2,
+                blur_deviation=(0.3, 1.2),
+                noise=0.3,
+                noise_deviation=(1.0, 5.0),
+                compress=0.3,
+                quality=(35, 90),
+            ),
+        ),
+        PointConfig(),
+    ),
     "tapnext": (
         AugmentConfig(SpatialConfig(reference=(256, 256), roll=0.8, homography=0.8)),
         PointConfig(),
@@ -155,6 +188,7 @@ def recipe(name: str, points: int = 256) -> tuple[AugmentConfig, PointConfig]:
     name
         ``"none"``; ``"cotracker"`` (Kubric); ``"pips"`` (FlyingThings++); ``"pips2"``
         (PointOdyssey; without CLAHE and emboss); ``"alltracker"``; ``"tapir"`` (colour only);
+        ``"plain"`` (ours: texture often fades, as real walls and skies have little);
         ``"tapnext"`` (TAPNext++, long clips).
 
     Raises

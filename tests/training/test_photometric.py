@@ -22,6 +22,7 @@ ALONE = {
     "grey": PhotometricConfig(grey=1),
     "channels": PhotometricConfig(channels=1),
     "gamma": PhotometricConfig(gamma=1),
+    "fade": PhotometricConfig(fade=1),
     "blur": PhotometricConfig(blur=1, reference=REFERENCE, blur_deviation=(1, 2)),
     "motion_blur": PhotometricConfig(motion_blur=1, reference=REFERENCE),
     "sharpen": PhotometricConfig(sharpen=1),
@@ -182,6 +183,38 @@ def test_a_clip_changes_as_one_unless_each_frame_is_asked_for() -> None:
 def test_grey_has_three_equal_channels() -> None:
     done = recolour(noise_take(3), ALONE["grey"], np.random.default_rng(0)).video.astype(int)
     assert np.ptp(done, axis=3).max() <= 1
+
+
+@given(st.integers(0, 10_000), st.floats(0.05, 0.9))
+def test_fading_leaves_a_share_of_the_texture_and_all_of_what_is_coarse(seed, share) -> None:
+    take = noise_take(seed, (96, 80), frames=2)
+    coarse = 128 + 60 * np.sin(np.arange(96) / 96 * np.pi)[None, None, :, None]
+    video = np.clip(coarse + (take.video.astype(float) - 128) / 6, 0, 255).astype(np.uint8)
+    config = PhotometricConfig(
+        fade=1, fade_share=(share, share), reference=(96, 80), fade_scale=(12, 12)
+    )
+    done = recolour(replace(take, video=video), config, np.random.default_rng(seed)).video
+
+    def texture(frames: np.ndarray) -> float:
+        return np.std([f - cv2.blur(f, (9, 9)) for f in frames.astype(np.float32)])
+
+    assert share * 0.9 - 0.02 < texture(done) / texture(video) < 1.01
+    columns = np.abs(done.mean((0, 1, 3)) - video.mean((0, 1, 3)))
+    assert columns[24:-24].max() < 8  # at the edges a blur sees one side only
+
+
+def test_texture_fades_as_a_whole_or_in_patches() -> None:
+    take = noise_take(3, (96, 80), frames=2)
+    config = PhotometricConfig(fade=1, fade_share=(0.1, 0.1))
+    left = []
+    for seed in range(12):
+        done = recolour(take, config, np.random.default_rng(seed)).video.astype(np.float32)
+        parts = [done[0, y : y + 20, x : x + 24] for y in (0, 20, 40, 60) for x in (0, 24, 48, 72)]
+        left.append([part.std() / take.video.std() for part in parts])
+    evenly = [max(parts) < 0.2 for parts in left]
+    patchy = [min(parts) < 0.2 < 0.7 < max(parts) for parts in left]
+    assert any(evenly)
+    assert any(patchy)
 
 
 def test_noise_has_the_deviation_asked_for_and_differs_by_frame() -> None:
