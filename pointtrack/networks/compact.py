@@ -214,22 +214,20 @@ class CompactNetwork(nn.Module):
         doubt = in_doubt(after)
         if every:
             rows = torch.arange(len(doubt), device=doubt.device)
-            lost = state
-            found = self.search(lost, features).xy
-            better = doubt & ((found - after.xy).norm(dim=1) > _APART)
-        else:
-            rows = doubt.nonzero()[:, 0]
-            if len(rows) == 0:
-                return after, answer
-            found = self.search(state.rows(padded(rows)), features).xy[: len(rows)]
-            away = (found - after.xy[rows]).norm(dim=1) > _APART
-            rows, found = rows[away], found[away]
-            if len(rows) == 0:
-                return after, answer
-            lost, found = state.rows(padded(rows)), padded(found)
-            better = torch.ones_like(rows, dtype=torch.bool)
-        other, second = self.look_again(lost, features, found, iterations)
-        return put((after, answer), (other, second), rows, better & surely(other)[: len(rows)])
+            found = self.search(state, features).xy
+            away = doubt & _apart(found, after.xy)
+            second = self.look_again(state, features, found, iterations)
+            return put((after, answer), second, rows, away & surely(second[0]))
+        rows = doubt.nonzero()[:, 0]
+        if len(rows) == 0:
+            return after, answer
+        found = self.search(state.rows(padded(rows)), features).xy[: len(rows)]
+        away = _apart(found, after.xy[rows])
+        rows, found = rows[away], found[away]
+        if len(rows) == 0:
+            return after, answer
+        second = self.look_again(state.rows(padded(rows)), features, padded(found), iterations)
+        return put((after, answer), second, rows, surely(second[0]))
 
     def look_again(
         self, state: PointState, features: Features, found: Tensor, iterations: int | None = None
@@ -311,6 +309,11 @@ class CompactNetwork(nn.Module):
         looks = self._looks(features, state.which, xy)
         recent = torch.lerp(state.recent.float(), looks.float(), share).to(looks.dtype)
         return PointState(state.which, xy, xy - state.xy, hidden, state.query, recent, logits)
+
+
+def _apart(one: Tensor, other: Tensor) -> Tensor:
+    """Which of two looks' places are not the same, ``(P,)`` bool."""
+    return (one - other).norm(dim=1) > _APART
 
 
 _NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2 + 2 * (2 + 2 + 1)

@@ -108,7 +108,7 @@ def put(
 ) -> tuple[PointState, Answer]:
     """What a first look said, with what a second look at ``rows (R,)`` said where ``chosen``.
 
-    The second look may be `padded`.
+    The second look and ``chosen`` may be longer: see `padded`.
     """
     state = PointState(*(_put(*pair, rows, chosen) for pair in zip(old[0], new[0], strict=True)))
     xy, visible, sure, spread = (
@@ -120,7 +120,7 @@ def put(
 
 def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:
     """``old (P, ...)`` with some of the rows ``new (R, ...)`` in their places."""
-    kept = chosen.view(-1, *[1] * (old.ndim - 1))
+    kept = chosen[: len(rows)].view(-1, *[1] * (old.ndim - 1))
     new = new[: len(rows)].to(old.dtype)
     return old.index_copy(0, rows, torch.where(kept, new, old[rows]))
 

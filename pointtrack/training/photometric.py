@@ -27,6 +27,7 @@ from pointtrack.training.colours import (
 )
 from pointtrack.training.rectangles import Rectangles, erase, replace_by_others
 from pointtrack.training.sample import Take
+from pointtrack.video.blurring import blurred
 
 Span = tuple[float, float]
 Effect = Callable[[Frame, int], Frame]
@@ -251,20 +252,15 @@ def _fading(config: PhotometricConfig, size: Size, rng: np.random.Generator) -> 
     """How much of the texture is left where, ``(H, W, 1)``: the same everywhere, or in patches."""
     low, high = np.log(np.maximum(config.fade_share, 1e-3))
     share = np.exp(rng.uniform(low, high))
-    patchy = rng.random() < 0.5
-    coarse = 8 * rng.normal(size=(4, 4)) if patchy else np.full((4, 4), 16.0)
-    field = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-    faded = 1 / (1 + np.exp(-field))
-    return np.asarray(1 - (1 - share) * faded[..., None], np.float32)
+    if rng.random() >= 0.5:
+        return np.full((size[1], size[0], 1), share, np.float32)
+    coarse = 8 * rng.normal(size=(4, 4)).astype(np.float32)
+    field = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)[..., None]
+    return np.asarray(1 - (1 - share) / (1 + np.exp(-field)), np.float32)
 
 
 def _faded(frame: Frame, kept: NDArray[np.float32], deviation: float) -> Frame:
-    height, width = frame.shape[:2]
-    step = max(1.0, deviation / 3)  # what is left of a wide blur is there in a small picture, too
-    small = max(2, round(width / step)), max(2, round(height / step))
-    coarse = cv2.resize(frame, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    blurred = cv2.GaussianBlur(coarse, (0, 0), deviation / step)
-    plain = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_CUBIC)
+    plain = blurred(frame.astype(np.float32), deviation)
     return np.rint(np.clip(plain + kept * (frame - plain), 0, 255)).astype(np.uint8)
 
 

@@ -57,6 +57,15 @@ _DRIFTING_FAR = SpatialConfig(
     flip_y=0.5,
     border=0.5,
 )
+_TAPIR = PhotometricConfig(
+    jitter=0.8,
+    brightness=0.0,
+    offset=32 / 255,
+    contrast=0.4,
+    saturation=0.4,
+    hue=0.2,
+    grey=0.2,
+)
 
 RECIPES: dict[str, tuple[AugmentConfig, PointConfig]] = {
     "none": (AugmentConfig(), PointConfig()),
@@ -126,18 +135,7 @@ RECIPES: dict[str, tuple[AugmentConfig, PointConfig]] = {
         PointConfig(where="first", query="first"),
     ),
     "tapir": (
-        AugmentConfig(
-            SpatialConfig(reference=(256, 256)),
-            PhotometricConfig(
-                jitter=0.8,
-                brightness=0.0,
-                offset=32 / 255,
-                contrast=0.4,
-                saturation=0.4,
-                hue=0.2,
-                grey=0.2,
-            ),
-        ),
+        AugmentConfig(SpatialConfig(reference=(256, 256)), _TAPIR),
         PointConfig(),
     ),
     "plain": (
@@ -153,14 +151,10 @@ RECIPES: dict[str, tuple[AugmentConfig, PointConfig]] = {
                 flip_x=0.5,
                 transpose=0.2,
             ),
-            PhotometricConfig(
+            replace(
+                _TAPIR,
                 reference=(256, 256),
                 jitter=0.6,
-                brightness=0.0,
-                offset=32 / 255,
-                contrast=0.4,
-                saturation=0.4,
-                hue=0.2,
                 grey=0.1,
                 fade=0.3,
                 blur=0.2,

@@ -85,18 +85,3 @@ def derivatives(picture: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.
         else:
             result.append(np.asarray(np.gradient(picture, axis=axis), np.float32))
     return result[0], result[1]
-
-
-def blurred(picture: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """A Gaussian blur of ``(H, W[, C])``; a wide one is done on a shrunken picture.
-
-    That looks the same and is much faster.
-    """
-    height, width = picture.shape[:2]
-    factor = int(2 ** max(0, np.floor(np.log2(sigma / 2))))
-    small = (max(1, round(width / factor)), max(1, round(height / factor)))
-    if factor == 1:
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
-    shrunk = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(shrunk, (0, 0), sigma / factor)
-    return np.asarray(cv2.resize(blurred, (width, height)), np.float32)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.trackers.particles.channels import blurred
 from pointtrack.trackers.particles.settings import Settings
+from pointtrack.video.blurring import blurred
 
 
 def scale_map(frame: NDArray[np.uint8], settings: Settings) -> NDArray[np.float32]:

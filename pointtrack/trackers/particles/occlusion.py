@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointtrack.trackers.flow import ConsistentFlow, DenseFlow, Flow, bilinear
-from pointtrack.trackers.particles.channels import Channels, blurred, derivatives
+from pointtrack.trackers.particles.channels import Channels, derivatives
 from pointtrack.trackers.particles.settings import Settings
+from pointtrack.video.blurring import blurred
 
 _STEP = 2  # the filter looks at every second pixel of every second line around
 
