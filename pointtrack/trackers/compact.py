@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size
-from pointtrack.trackers.base import Tracker
+from pointtrack.queries import Queries
+from pointtrack.trackers.base import Paths, Progress, Tracker
+from pointtrack.trackers.smoothing import smoothed
+from pointtrack.video import Video
 from pointtrack.weights import ModelCard
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ THRESHOLD = 0.4  # best for the average Jaccard; lower for more points that may 
 WORKING = 384  # finer than frames were in training, which pays; see docs/benchmarks.md
 
 _MULTIPLE = 16
+_JITTER = 1.0  # px at a width of 256: farther, a position is not smoothed
 
 
 class CompactTracker(Tracker):
@@ -59,6 +63,9 @@ class CompactTracker(Tracker):
     refine
         Look for each point's patch around the place found, in the video's own pixels
         (`refinement.py`).
+    smooth
+        In whole videos, average each position with those just before and after it
+        (`smoothing.py`); not in sessions.
 
     Raises
     ------
@@ -77,6 +84,7 @@ class CompactTracker(Tracker):
         iterations: int = 2,
         threshold: float = THRESHOLD,
         refine: bool = True,
+        smooth: bool = True,
     ):
         if working < _MULTIPLE:
             raise PointtrackError(f"working must be at least {_MULTIPLE} px, found {working}")
@@ -91,11 +99,20 @@ class CompactTracker(Tracker):
         chosen = "bundled" if weights is None else weights
         self._follower = Follower(chosen, device, precision, iterations)
         self._working, self._threshold, self._refine = working, threshold, refine
+        self._smooth = smooth
 
     def session(self, keep: bool = False) -> CompactSession:
         from pointtrack.trackers.compact_session import CompactSession
 
         return CompactSession(self._follower, self._working, self._threshold, keep, self._refine)
+
+    def _paths(
+        self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
+    ) -> Paths:
+        paths = super()._paths(video, queries, both_ways, progress)
+        if not self._smooth:
+            return paths
+        return smoothed(paths, queries, _JITTER * math.sqrt(video.size[0] * video.size[1]) / 256)
 
 
 def working_size(size: Size, side: int) -> Size:

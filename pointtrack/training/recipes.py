@@ -67,6 +67,33 @@ _TAPIR = PhotometricConfig(
     grey=0.2,
 )
 
+_PLAIN = AugmentConfig(
+    SpatialConfig(
+        reference=(256, 256),
+        drift=0.5,
+        pad=(0, 0),
+        scale=(0.9, 1.5),
+        scale_drift=0.03,
+        scale_inertia=0.8,
+        crop_drift=6.0,
+        flip_x=0.5,
+        transpose=0.2,
+    ),
+    replace(
+        _TAPIR,
+        reference=(256, 256),
+        jitter=0.6,
+        grey=0.1,
+        fade=0.3,
+        blur=0.2,
+        blur_deviation=(0.3, 1.2),
+        noise=0.3,
+        noise_deviation=(1.0, 5.0),
+        compress=0.3,
+        quality=(35, 90),
+    ),
+)
+
 RECIPES: dict[str, tuple[AugmentConfig, PointConfig]] = {
     "none": (AugmentConfig(), PointConfig()),
     "cotracker": (_COTRACKER, PointConfig(where="first-or-middle", query="first")),
@@ -138,33 +165,9 @@ RECIPES: dict[str, tuple[AugmentConfig, PointConfig]] = {
         AugmentConfig(SpatialConfig(reference=(256, 256)), _TAPIR),
         PointConfig(),
     ),
-    "plain": (
-        AugmentConfig(
-            SpatialConfig(
-                reference=(256, 256),
-                drift=0.5,
-                pad=(0, 0),
-                scale=(0.9, 1.5),
-                scale_drift=0.03,
-                scale_inertia=0.8,
-                crop_drift=6.0,
-                flip_x=0.5,
-                transpose=0.2,
-            ),
-            replace(
-                _TAPIR,
-                reference=(256, 256),
-                jitter=0.6,
-                grey=0.1,
-                fade=0.3,
-                blur=0.2,
-                blur_deviation=(0.3, 1.2),
-                noise=0.3,
-                noise_deviation=(1.0, 5.0),
-                compress=0.3,
-                quality=(35, 90),
-            ),
-        ),
+    "plain": (_PLAIN, PointConfig()),
+    "close": (
+        replace(_PLAIN, spatial=replace(_PLAIN.spatial, drift=0.8, scale=(0.9, 2.0))),
         PointConfig(),
     ),
     "tapnext": (
@@ -183,6 +186,7 @@ def recipe(name: str, points: int = 256) -> tuple[AugmentConfig, PointConfig]:
         ``"none"``; ``"cotracker"`` (Kubric); ``"pips"`` (FlyingThings++); ``"pips2"``
         (PointOdyssey; without CLAHE and emboss); ``"alltracker"``; ``"tapir"`` (colour only);
         ``"plain"`` (ours: texture often fades, as real walls and skies have little);
+        ``"close"`` (the same, mostly enlarged, as small videos are where they are tracked);
         ``"tapnext"`` (TAPNext++, long clips).
 
     Raises
