@@ -175,6 +175,10 @@ class Tracker(ABC):
             radius=radius,
         )
 
+    def _sweeper(self) -> Session:
+        """The session that goes through a whole video; one may do more there than live."""
+        return self.session()
+
     def _paths(
         self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
     ) -> Paths:
@@ -189,12 +193,12 @@ class Tracker(ABC):
             backwards = range(int(t[backward].max()), until - 1, -1)
         ticker = Ticker(progress, len(forwards) + len(backwards))
         ahead = Paths.empty(len(queries), frames)
-        sweep(self.session(), video, forwards, queries, ahead, ticker)
+        sweep(self._sweeper(), video, forwards, queries, ahead, ticker)
         if not backwards:
             return ahead
         back = Paths.empty(len(queries), frames)
         rows = np.isin(queries.point, queries.point[backward])
-        sweep(self.session(), video, backwards, queries, back, ticker, rows)
+        sweep(self._sweeper(), video, backwards, queries, back, ticker, rows)
         if not both_ways:
             before = np.arange(frames) < t[queries.first()][:, None]
             back.xy[before], back.visible[before], back.confidence[before] = np.nan, False, 0

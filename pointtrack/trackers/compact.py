@@ -63,6 +63,10 @@ class CompactTracker(Tracker):
     refine
         Look for each point's patch around the place found, in the video's own pixels
         (`refinement.py`).
+    support
+        In whole videos, follow so many points around each, 0, 2 or 4, which have a say in where
+        it is (`compact_support.py`): more exact, and fewer are lost, for two or three times the
+        work. Not in sessions, which have to keep up.
     smooth
         In whole videos, average each position with those just before and after it
         (`smoothing.py`); not in sessions.
@@ -84,6 +88,7 @@ class CompactTracker(Tracker):
         iterations: int = 2,
         threshold: float = THRESHOLD,
         refine: bool = True,
+        support: int = 4,
         smooth: bool = True,
     ):
         if working < _MULTIPLE:
@@ -93,18 +98,28 @@ class CompactTracker(Tracker):
                 "compact needs iterations >= 0 and a threshold from 0 to 1, found "
                 f"{iterations} and {threshold}"
             )
+        if support not in (0, 2, 4):
+            raise PointtrackError(f"compact has 0, 2 or 4 support points, found {support}")
         # Networks are imported when one is wanted: PyTorch is slow to start.
         from pointtrack.trackers.compact_session import Follower
 
         chosen = "bundled" if weights is None else weights
         self._follower = Follower(chosen, device, precision, iterations)
         self._working, self._threshold, self._refine = working, threshold, refine
-        self._smooth = smooth
+        self._support, self._smooth = support, smooth
 
     def session(self, keep: bool = False) -> CompactSession:
+        return self._make(keep, support=0)
+
+    def _sweeper(self) -> CompactSession:
+        return self._make(keep=False, support=self._support)
+
+    def _make(self, keep: bool, support: int) -> CompactSession:
         from pointtrack.trackers.compact_session import CompactSession
 
-        return CompactSession(self._follower, self._working, self._threshold, keep, self._refine)
+        return CompactSession(
+            self._follower, self._working, self._threshold, keep, self._refine, support
+        )
 
     def _paths(
         self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None

@@ -17,6 +17,7 @@ from pointtrack.networks.compact import CompactNetwork, Features
 from pointtrack.networks.compact_flow import Hints, drift
 from pointtrack.networks.compact_state import Answer, PointState, join
 from pointtrack.trackers.compact import working_size
+from pointtrack.trackers.compact_support import Support
 from pointtrack.trackers.flow_hints import FlowHints
 from pointtrack.trackers.refinement import Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
@@ -118,11 +119,13 @@ class CompactSession(Session):
         threshold: float,
         keep: bool = False,
         refine: bool = True,
+        support: int = 0,
     ):
         super().__init__(keep)
         self._follower, self._working, self._threshold = follower, working, threshold
         self._features: Features = []
         self._hints = FlowHints()
+        self._support = Support(support)
         self._state: PointState | None = None
         self._radii = np.empty(0, np.float32)
         self._refine = refine
@@ -137,7 +140,7 @@ class CompactSession(Session):
     def _begin(self, xy: Points) -> None:
         if len(xy) == 0:
             return
-        at = self._to_work(xy)
+        at = self._support.add(self._to_work(xy), self._work_size())
         self._hints.add(at)
         fresh = self._follower.begin(self._features, at)
         self._state = self._follower.append(self._state, fresh)
@@ -146,10 +149,11 @@ class CompactSession(Session):
             self._refiner.add(xy)
 
     def _keep(self, rows: Flags) -> None:
+        every = self._support.keep(rows)
         if self._state is not None:
-            self._state = self._follower.keep(self._state, rows) if rows.any() else None
+            self._state = self._follower.keep(self._state, every) if rows.any() else None
         self._radii = self._radii[rows]
-        self._hints.keep(rows)
+        self._hints.keep(every)
         if self._refiner is not None:
             self._refiner.keep(rows)
 
@@ -161,6 +165,8 @@ class CompactSession(Session):
             return self._now
         flows = self._hints.latest(), self._hints.direct()
         self._state, found = self._follower.step(self._state, self._features, *flows)
+        if self._support.each > 1:
+            found = Found(*self._support.agree(*found))
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
         visible = found.sure > self._threshold
