@@ -37,7 +37,54 @@ _MULTIPLE = 16
 _JITTER = 1.0  # px at a width of 256: farther, a position is not smoothed
 
 
-class CompactTracker(Tracker):
+class FollowingTracker(Tracker):
+    """A compact network at work, whether PyTorch runs it or onnxruntime.
+
+    Parameters
+    ----------
+    follower
+        The network: a `compact_session.Follower`, or what does the same.
+    working, threshold, refine, support, smooth
+        See `CompactTracker`.
+    """
+
+    def __init__(
+        self,
+        follower: Any,
+        working: int,
+        threshold: float,
+        refine: bool,
+        support: bool,
+        smooth: bool,
+    ):
+        self._follower = follower
+        self._working, self._threshold, self._refine = working, threshold, refine
+        self._support, self._smooth = support, smooth
+
+    def session(self, keep: bool = False) -> CompactSession:
+        return self._make(keep, support=False)
+
+    def _sweeper(self) -> CompactSession:
+        return self._make(keep=False, support=self._support)
+
+    def _make(self, keep: bool, support: bool) -> CompactSession:
+        # Networks are imported when one is wanted: PyTorch is slow to start.
+        from pointtrack.trackers.compact_session import CompactSession
+
+        return CompactSession(
+            self._follower, self._working, self._threshold, keep, self._refine, support
+        )
+
+    def _paths(
+        self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
+    ) -> Paths:
+        paths = super()._paths(video, queries, both_ways, progress)
+        if not self._smooth:
+            return paths
+        return smoothed(paths, queries, _JITTER * math.sqrt(video.size[0] * video.size[1]) / 256)
+
+
+class CompactTracker(FollowingTracker):
     """The compact network, ready for videos of any size.
 
     Parameters
@@ -64,9 +111,9 @@ class CompactTracker(Tracker):
         Look for each point's patch around the place found, in the video's own pixels
         (`refinement.py`).
     support
-        In whole videos, follow so many points around each, 0, 2 or 4, which have a say in where
-        it is (`compact_support.py`): more exact, and fewer are lost, for two or three times the
-        work. Not in sessions, which have to keep up.
+        In whole videos, follow four points around each, which have a say in where it is
+        (`compact_support.py`): more exact, and fewer are lost, for more work. Not in sessions,
+        which have to keep up.
     smooth
         In whole videos, average each position with those just before and after it
         (`smoothing.py`); not in sessions.
@@ -88,7 +135,7 @@ class CompactTracker(Tracker):
         iterations: int = 2,
         threshold: float = THRESHOLD,
         refine: bool = True,
-        support: int = 4,
+        support: bool = True,
         smooth: bool = True,
     ):
         if working < _MULTIPLE:
@@ -98,36 +145,11 @@ class CompactTracker(Tracker):
                 "compact needs iterations >= 0 and a threshold from 0 to 1, found "
                 f"{iterations} and {threshold}"
             )
-        if support not in (0, 2, 4):
-            raise PointtrackError(f"compact has 0, 2 or 4 support points, found {support}")
-        # Networks are imported when one is wanted: PyTorch is slow to start.
         from pointtrack.trackers.compact_session import Follower
 
         chosen = "bundled" if weights is None else weights
-        self._follower = Follower(chosen, device, precision, iterations)
-        self._working, self._threshold, self._refine = working, threshold, refine
-        self._support, self._smooth = support, smooth
-
-    def session(self, keep: bool = False) -> CompactSession:
-        return self._make(keep, support=0)
-
-    def _sweeper(self) -> CompactSession:
-        return self._make(keep=False, support=self._support)
-
-    def _make(self, keep: bool, support: int) -> CompactSession:
-        from pointtrack.trackers.compact_session import CompactSession
-
-        return CompactSession(
-            self._follower, self._working, self._threshold, keep, self._refine, support
-        )
-
-    def _paths(
-        self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
-    ) -> Paths:
-        paths = super()._paths(video, queries, both_ways, progress)
-        if not self._smooth:
-            return paths
-        return smoothed(paths, queries, _JITTER * math.sqrt(video.size[0] * video.size[1]) / 256)
+        follower = Follower(chosen, device, precision, iterations)
+        super().__init__(follower, working, threshold, refine, support, smooth)
 
 
 def working_size(size: Size, side: int) -> Size:

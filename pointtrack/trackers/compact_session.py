@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from pointtrack.networks.compact import CompactNetwork, Features
 from pointtrack.networks.compact_flow import Hints, drift
 from pointtrack.networks.compact_state import Answer, PointState, join
 from pointtrack.trackers.compact import working_size
-from pointtrack.trackers.compact_support import Support
+from pointtrack.trackers.compact_support import Found, Support
 from pointtrack.trackers.flow_hints import FlowHints
 from pointtrack.trackers.refinement import Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
@@ -28,14 +27,6 @@ Flow = NDArray[np.float32]
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
 _HALF = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _FAST = ("avx512_bf16", "amx_bf16", "sve_bf16")  # processors that multiply in bfloat16
-
-
-class Found(NamedTuple):
-    """One frame's answer for K points, in working pixels; all ``(K, ...)`` NumPy arrays."""
-
-    xy: NDArray[np.float32]
-    sure: NDArray[np.float32]
-    radius: NDArray[np.float32]
 
 
 def latest(answer: Answer) -> Sequence[torch.Tensor]:
@@ -109,6 +100,7 @@ class Follower:
 class CompactSession(Session):
     """Holds the features of one frame, and the network's state of every point.
 
+    With ``support`` there are several rows of state a point (`Support`).
     Error radii are the network's, from before a point was refined.
     """
 
@@ -119,13 +111,13 @@ class CompactSession(Session):
         threshold: float,
         keep: bool = False,
         refine: bool = True,
-        support: int = 0,
+        support: bool = False,
     ):
         super().__init__(keep)
         self._follower, self._working, self._threshold = follower, working, threshold
         self._features: Features = []
         self._hints = FlowHints()
-        self._support = Support(support)
+        self._support = Support() if support else None
         self._state: PointState | None = None
         self._radii = np.empty(0, np.float32)
         self._refine = refine
@@ -140,7 +132,9 @@ class CompactSession(Session):
     def _begin(self, xy: Points) -> None:
         if len(xy) == 0:
             return
-        at = self._support.add(self._to_work(xy), self._work_size())
+        at = self._to_work(xy)
+        if self._support is not None:
+            at = self._support.add(at, self._work_size())
         self._hints.add(at)
         fresh = self._follower.begin(self._features, at)
         self._state = self._follower.append(self._state, fresh)
@@ -149,7 +143,7 @@ class CompactSession(Session):
             self._refiner.add(xy)
 
     def _keep(self, rows: Flags) -> None:
-        every = self._support.keep(rows)
+        every = rows if self._support is None else self._support.keep(rows)
         if self._state is not None:
             self._state = self._follower.keep(self._state, every) if rows.any() else None
         self._radii = self._radii[rows]
@@ -165,8 +159,8 @@ class CompactSession(Session):
             return self._now
         flows = self._hints.latest(), self._hints.direct()
         self._state, found = self._follower.step(self._state, self._features, *flows)
-        if self._support.each > 1:
-            found = Found(*self._support.agree(*found))
+        if self._support is not None:
+            found = self._support.agree(found)
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
         visible = found.sure > self._threshold

@@ -18,17 +18,16 @@ from pointtrack.geometry import Size
 
 Array = NDArray[np.float32]
 
-# Working pixels from a point; two make a pair.
-_AROUND = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]], np.float32)
-MOST = len(_AROUND)
-_APART = 4.5  # px: of the support points from their point, both ways
-_NEAR = 6.0  # px: up to which two speak of the same place
+_APART = 4.5  # working px of the support points from their point, both ways
+_AROUND = _APART * np.array([[0, 0], [1, 1], [-1, -1], [1, -1], [-1, 1]], np.float32)
+EACH = len(_AROUND)  # rows a point: its own, and those around it
+_NEAR = 6.0  # working px: up to which two speak of the same place
 _OWN = 0.3  # what the point's own word counts more
 _SURE, _ADAPT = 0.5, 0.1  # surer points follow the surface's deformation, so fast
 
 
-class Agreed(NamedTuple):
-    """What is said of K points, in working pixels."""
+class Found(NamedTuple):
+    """One frame's answer for K points, in working pixels."""
 
     xy: Array  # K 2
     sure: Array  # K
@@ -36,26 +35,14 @@ class Agreed(NamedTuple):
 
 
 class Support:
-    """The places of support points around K points; rows are point by point, its own first.
+    """The places of support points around K points; rows are point by point, its own first."""
 
-    Parameters
-    ----------
-    count
-        How many support points each point has: 0, 2 or 4.
-    """
-
-    def __init__(self, count: int):
-        self._around = np.concatenate([np.zeros((1, 2), np.float32), _APART * _AROUND[:count]])
-        self._offsets = np.empty((0, count + 1, 2), np.float32)
-
-    @property
-    def each(self) -> int:
-        """Rows a point."""
-        return len(self._around)
+    def __init__(self) -> None:
+        self._offsets = np.empty((0, EACH, 2), np.float32)
 
     def add(self, xy: Array, size: Size) -> Array:
         """Take up points ``(K, 2)`` of a picture of a ``size``; returns their rows' places."""
-        places = xy[:, None] + self._around
+        places = xy[:, None] + _AROUND
         # Beyond the edge there is nothing to follow; the point itself stays where it is.
         places[:, 1:] = np.clip(places[:, 1:], 0, np.array(size, np.float32) - 1)
         self._offsets = np.concatenate([self._offsets, places - xy[:, None]])
@@ -64,27 +51,27 @@ class Support:
     def keep(self, points: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Forget all points but those of ``points (K,)``; returns the same by rows."""
         self._offsets = self._offsets[points]
-        return np.repeat(points, self.each)
+        return np.repeat(points, EACH)
 
-    def agree(self, xy: Array, sure: Array, radius: Array) -> Agreed:
-        """Where the points are, by all of their rows: ``(R, 2)``, ``(R,)`` and ``(R,)``."""
-        shape = len(self._offsets), self.each
-        sure, radius = sure.reshape(shape), radius.reshape(shape)
-        places = xy.reshape(*shape, 2) - self._offsets  # K S+1 2: each one's word on the point
-        apart = np.linalg.norm(places[:, :, None] - places[:, None], axis=3)  # K S+1 S+1
+    def agree(self, found: Found) -> Found:
+        """Where the points are, by the answers for all of their rows."""
+        shape = len(self._offsets), EACH
+        sure, radius = found.sure.reshape(shape), found.radius.reshape(shape)
+        places = found.xy.reshape(*shape, 2) - self._offsets  # K 5 2: each one's word on the point
+        apart = np.linalg.norm(places[:, :, None] - places[:, None], axis=3)  # K 5 5
         backed = ((apart < _NEAR) * sure[:, None]).sum(axis=2)
         backed[:, 0] += _OWN
         chosen = backed.argmax(axis=1)
         row = np.arange(len(places))
-        near = apart[row, chosen] < _NEAR  # K S+1: those that agree
+        near = apart[row, chosen] < _NEAR  # K 5: those that agree
         weight = (sure + 1e-3) * near
         weight /= weight.sum(axis=1, keepdims=True)
         agreed = (weight[..., None] * places).sum(axis=1)
-        moved = xy.reshape(*shape, 2) - agreed[:, None] - self._offsets
+        moved = places - agreed[:, None]
         adapts = near & (sure > _SURE)
         adapts[:, 0] = False
         self._offsets = self._offsets + _ADAPT * moved * adapts[..., None]
-        return Agreed(
+        return Found(
             agreed.astype(np.float32),
             sure.mean(axis=1).astype(np.float32),
             (weight * radius).sum(axis=1).astype(np.float32),

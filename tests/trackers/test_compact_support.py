@@ -7,22 +7,20 @@ import pytest
 from clips import clip, on_frame, spread
 
 import pointtrack as pt
-from pointtrack.trackers.compact_support import Support
+from pointtrack.trackers.compact_support import EACH, Found, Support
 
 SIZE = (96, 64)
 XY = np.array([[30, 20], [60.5, 40.25]], np.float32)
 
 
-def _word(support: Support, xy: np.ndarray, sure: float = 0.9) -> tuple[np.ndarray, ...]:
-    count = len(xy)
-    return support.agree(xy, np.full(count, sure, np.float32), np.ones(count, np.float32))
+def _word(support: Support, xy: np.ndarray) -> Found:
+    ones = np.ones(len(xy), np.float32)
+    return support.agree(Found(xy, 0.9 * ones, ones))
 
 
-@pytest.mark.parametrize("count", [0, 2, 4])
-def test_rows_lie_in_pairs_around_their_point(count: int) -> None:
-    support = Support(count)
-    rows = support.add(XY, SIZE).reshape(2, count + 1, 2)
-    assert support.each == count + 1
+def test_rows_lie_in_pairs_around_their_point() -> None:
+    support = Support()
+    rows = support.add(XY, SIZE).reshape(2, EACH, 2)
     np.testing.assert_array_equal(rows[:, 0], XY)
     np.testing.assert_allclose(rows.mean(axis=1), XY, atol=1e-5)
     shift = np.array([3, -2], np.float32)
@@ -32,7 +30,7 @@ def test_rows_lie_in_pairs_around_their_point(count: int) -> None:
 
 
 def test_most_outvote_a_point_that_is_lost() -> None:
-    support = Support(4)
+    support = Support()
     rows = support.add(XY, SIZE).reshape(2, 5, 2)
     rows[0, 0] += [25, 0]  # the point itself
     rows[1, 2] += [0, 17]  # one of the others
@@ -41,15 +39,14 @@ def test_most_outvote_a_point_that_is_lost() -> None:
 
 
 def test_the_point_itself_counts_where_nobody_agrees() -> None:
-    support = Support(2)
-    rows = support.add(XY, SIZE).reshape(2, 3, 2)
-    rows[:, 1] += [20, 0]
-    rows[:, 2] += [0, 20]
+    support = Support()
+    rows = support.add(XY, SIZE).reshape(2, 5, 2)
+    rows[:, 1:] += 20 * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
     np.testing.assert_allclose(_word(support, rows.reshape(-1, 2)).xy, XY, atol=1e-4)
 
 
 def test_places_follow_a_surface_that_turns() -> None:
-    support = Support(4)
+    support = Support()
     start = support.add(XY[:1], SIZE) - XY[0]
     for step in range(1, 90):  # half a turn, and growing by half
         angle, scale = np.pi * step / 90, 1 + step / 180
@@ -59,7 +56,7 @@ def test_places_follow_a_surface_that_turns() -> None:
 
 
 def test_support_points_stay_in_the_picture_and_go_with_their_point() -> None:
-    support = Support(4)
+    support = Support()
     corner = np.array([[0, 0], [95, 63], [40, 30]], np.float32)
     rows = support.add(corner, SIZE)
     assert (rows >= 0).all()
@@ -74,8 +71,8 @@ def test_support_points_stay_in_the_picture_and_go_with_their_point() -> None:
 def test_points_have_support_of_their_own_in_whole_videos_only() -> None:
     scene = clip(6, (64, 48), velocity=(0.8, -0.4), seed=1)
     points = spread(scene.size, 3, 2, 10)
-    tracker = pt.load("compact", "random", working=64, support=2, smooth=False)
-    plain = pt.load("compact", "random", working=64, support=0, smooth=False)
+    tracker = pt.load("compact", "random", working=64, smooth=False)
+    plain = pt.load("compact", "random", working=64, support=False, smooth=False)
     alone = tracker.track(scene.frames, on_frame(points[:1], 0))
     together = tracker.track(scene.frames, on_frame(points, 0))
     np.testing.assert_allclose(together.xy[:1], alone.xy, atol=0.05)
@@ -85,5 +82,3 @@ def test_points_have_support_of_their_own_in_whole_videos_only() -> None:
             now = session.step(frame)
             expected = plain.track(scene.frames, on_frame(points, 0)).xy[:, t] if t == 5 else None
     np.testing.assert_allclose(now.xy, expected, atol=1e-4)
-    with pytest.raises(pt.errors.PointtrackError, match="0, 2 or 4 support points"):
-        pt.load("compact", "random", support=3)

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointtrack.trackers.base import Tracker
-from pointtrack.trackers.compact_session import CompactSession, Flow, Found
+from pointtrack.trackers.compact import FollowingTracker
+from pointtrack.trackers.compact_session import Flow
+from pointtrack.trackers.compact_support import Found
 from pointtrack.trackers.onnx.file import OnnxFile
 from pointtrack.trackers.session import Flags
 
@@ -52,13 +53,9 @@ class OnnxFollower:
         return [torch.cat(pair) for pair in zip(state, fresh, strict=True)]
 
 
-class OnnxCompactTracker(Tracker):
+class OnnxCompactTracker(FollowingTracker):
     """As `CompactTracker`."""
 
-    def __init__(self, file: OnnxFile, working: int, threshold: float, refine: bool) -> None:
+    def __init__(self, file: OnnxFile, **options: Any) -> None:
+        super().__init__(OnnxFollower(file), **options)
         self.card = file.card
-        self._follower: Any = OnnxFollower(file)
-        self._working, self._threshold, self._refine = working, threshold, refine
-
-    def session(self, keep: bool = False) -> CompactSession:
-        return CompactSession(self._follower, self._working, self._threshold, keep, self._refine)

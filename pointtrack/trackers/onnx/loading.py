@@ -108,9 +108,15 @@ def _flow(file: OnnxFile, longest: int = 768) -> Tracker:
 
 
 def _compact(
-    file: OnnxFile, working: int = WORKING, threshold: float = THRESHOLD, refine: bool = True
+    file: OnnxFile,
+    working: int = WORKING,
+    threshold: float = THRESHOLD,
+    refine: bool = True,
+    support: bool = True,
+    smooth: bool = True,
 ) -> Tracker:
-    return OnnxCompactTracker(file, working, threshold, refine)
+    options = {"threshold": threshold, "refine": refine, "support": support, "smooth": smooth}
+    return OnnxCompactTracker(file, working=working, **options)
 
 
 _KINDS: dict[str, Callable[..., Tracker]] = {
