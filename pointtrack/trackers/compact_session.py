@@ -160,7 +160,7 @@ class CompactSession(Session):
         flows = self._hints.latest(), self._hints.direct()
         self._state, found = self._follower.step(self._state, self._features, *flows)
         if self._support is not None:
-            found = self._support.agree(found)
+            found = self._support.agree(found, flows[1])
         assert self.size is not None
         xy = geometry.resize_points(found.xy, self._work_size(), self.size).astype(np.float32)
         visible = found.sure > self._threshold

@@ -4,7 +4,9 @@ What a network says of a point is off by a little that depends on how the point 
 features, and now and then a point is lost for which there is no reason. Points close by are off,
 and lost, in other ways. So a few of them are followed beside each point, in pairs on opposite sides
 of it (then a turn or a growth of the surface does no harm), and the place that most of them agree
-on counts. Support points belong to their point alone: points do not see each other.
+on counts. Optical flow straight from the frame that a point was asked for on has a vote for each of
+them, too: on a plain wall the network's words are scattered, while flow knows how all of it moves.
+Support points belong to their point alone: points do not see each other.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ Array = NDArray[np.float32]
 _APART = 4.5  # working px of the support points from their point, both ways
 _AROUND = _APART * np.array([[0, 0], [1, 1], [-1, -1], [1, -1], [-1, 1]], np.float32)
 EACH = len(_AROUND)  # rows a point: its own, and those around it
-_NEAR = 6.0  # working px: up to which two speak of the same place
+_NEAR = 5.0  # working px: up to which two speak of the same place
 _OWN = 0.3  # what the point's own word counts more
+_FLOW_SHARE = 0.1  # of flow, beside the network, in the place that they agree on
 _SURE, _ADAPT = 0.5, 0.1  # surer points follow the surface's deformation, so fast
 
 
@@ -53,26 +56,37 @@ class Support:
         self._offsets = self._offsets[points]
         return np.repeat(points, EACH)
 
-    def agree(self, found: Found) -> Found:
-        """Where the points are, by the answers for all of their rows."""
+    def agree(self, found: Found, straight: Array) -> Found:
+        """Where the points are.
+
+        Parameters
+        ----------
+        found
+            The network's answers for all of their rows.
+        straight
+            ``(R, 3)``: what straight flow says of the rows, as `FlowHints.direct`.
+        """
         shape = len(self._offsets), EACH
         sure, radius = found.sure.reshape(shape), found.radius.reshape(shape)
-        places = found.xy.reshape(*shape, 2) - self._offsets  # K 5 2: each one's word on the point
-        apart = np.linalg.norm(places[:, :, None] - places[:, None], axis=3)  # K 5 5
-        backed = ((apart < _NEAR) * sure[:, None]).sum(axis=2)
+        flow = straight.reshape(*shape, 3)
+        # Each one's word on the point, and how much it counts: K 10 2 and K 10.
+        words = np.concatenate([found.xy.reshape(*shape, 2), flow[..., :2]], axis=1)
+        words = words - np.concatenate([self._offsets] * 2, axis=1)
+        voices = np.concatenate([sure, flow[..., 2]], axis=1)
+        apart = np.linalg.norm(words[:, :, None] - words[:, None], axis=3)  # K 10 10
+        backed = ((apart < _NEAR) * voices[:, None]).sum(axis=2)
         backed[:, 0] += _OWN
-        chosen = backed.argmax(axis=1)
-        row = np.arange(len(places))
-        near = apart[row, chosen] < _NEAR  # K 5: those that agree
-        weight = (sure + 1e-3) * near
-        weight /= weight.sum(axis=1, keepdims=True)
-        agreed = (weight[..., None] * places).sum(axis=1)
-        moved = places - agreed[:, None]
-        adapts = near & (sure > _SURE)
+        near = apart[np.arange(len(words)), backed.argmax(axis=1)] < _NEAR  # K 10: who agrees
+        weight = np.concatenate([sure + 1e-3, _FLOW_SHARE * flow[..., 2]], axis=1) * near
+        total = weight.sum(axis=1, keepdims=True)
+        agreed = (weight[..., None] * words).sum(axis=1) / total
+        adapts = near[:, :EACH] & (sure > _SURE)
         adapts[:, 0] = False
+        moved = words[:, :EACH] - agreed[:, None]
         self._offsets = self._offsets + _ADAPT * moved * adapts[..., None]
+        by_flow = (near * voices)[:, EACH:].mean(axis=1)
         return Found(
             agreed.astype(np.float32),
-            sure.mean(axis=1).astype(np.float32),
-            (weight * radius).sum(axis=1).astype(np.float32),
+            np.maximum(sure.mean(axis=1), by_flow).astype(np.float32),
+            radius.mean(axis=1).astype(np.float32),
         )

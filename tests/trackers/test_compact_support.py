@@ -13,9 +13,12 @@ SIZE = (96, 64)
 XY = np.array([[30, 20], [60.5, 40.25]], np.float32)
 
 
-def _word(support: Support, xy: np.ndarray) -> Found:
+def _word(support: Support, xy: np.ndarray, flow: np.ndarray | None = None) -> Found:
+    """All rows are at ``xy`` and sure of it; straight flow, if any, leads to ``flow``."""
     ones = np.ones(len(xy), np.float32)
-    return support.agree(Found(xy, 0.9 * ones, ones))
+    trust = np.full((len(xy), 1), 0.8 if flow is not None else 0.0, np.float32)
+    straight = np.concatenate([xy if flow is None else flow, trust], axis=1)
+    return support.agree(Found(xy, 0.9 * ones, ones), straight)
 
 
 def test_rows_lie_in_pairs_around_their_point() -> None:
@@ -43,6 +46,18 @@ def test_the_point_itself_counts_where_nobody_agrees() -> None:
     rows = support.add(XY, SIZE).reshape(2, 5, 2)
     rows[:, 1:] += 20 * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
     np.testing.assert_allclose(_word(support, rows.reshape(-1, 2)).xy, XY, atol=1e-4)
+
+
+def test_flow_decides_where_the_rows_are_scattered_but_not_where_they_agree() -> None:
+    support = Support()
+    rows = support.add(XY, SIZE)
+    shift = np.array([12, 4], np.float32)
+    scattered = rows.reshape(2, 5, 2).copy()
+    scattered += 25 * np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
+    agreed = _word(support, scattered.reshape(-1, 2), rows + shift)
+    np.testing.assert_allclose(agreed.xy, XY + shift, atol=1e-4)
+    np.testing.assert_allclose(agreed.sure, 0.9, atol=1e-6)
+    np.testing.assert_allclose(_word(support, rows, rows + shift).xy, XY, atol=1e-4)
 
 
 def test_places_follow_a_surface_that_turns() -> None:
