@@ -43,12 +43,16 @@ def calibrate(
     working: Annotated[
         int, typer.Option("--working", min=16, help="As `track` takes it.")
     ] = WORKING,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Measure what `track` says of whole videos; not to write."),
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Measure what confidence and error radius mean, and bend them until they are true.
 
-    Points are followed on clips with exact tracks. The weights are written in half precision
-    with the measured curves; weights that have such curves are measured with them.
+    Points are followed on clips with exact tracks, as a live stream. The weights are written in
+    half precision with the measured curves; weights that have such curves are measured with them.
 
     Examples:
 
@@ -67,6 +71,8 @@ def calibrate(
     sets = [open_set(_words(text)) for text in data or ()]
     if not sets and not clips:
         raise PointtrackError("calibrate needs --data or --clips above 0")
+    if whole and out is not None:
+        raise PointtrackError("calibrate writes what it measured live: leave out --whole or --out")
     tracker = CompactTracker(weights, working=working)
     total = clips + sum(one.count() or 0 for one in sets)
     with progress_bar("Measuring", quiet) as bar:
@@ -77,7 +83,7 @@ def calibrate(
                 bar(done, max(total, done + 1))
                 yield clip
 
-        seen = calibrating.observe(tracker, counted(), working)
+        seen = calibrating.observe(tracker, counted(), working, whole)
     typer.echo(_report(seen))
     if plot is not None:
         plot_reliability({"compact": reliability(seen.confidence, seen.right)}, plot)

@@ -78,8 +78,10 @@ def annotated(data: Dataset) -> Iterator[Exact]:
             yield Exact(clip.video, clip.xy, clip.visible, clip.valid)
 
 
-def observe(tracker: Tracker, clips: Iterable[Exact], working: int) -> Observations:
-    """Follow every point of the clips from where it is first visible, as a live stream.
+def observe(
+    tracker: Tracker, clips: Iterable[Exact], working: int, whole: bool = False
+) -> Observations:
+    """Follow every point of the clips from where it is first visible.
 
     Parameters
     ----------
@@ -89,13 +91,15 @@ def observe(tracker: Tracker, clips: Iterable[Exact], working: int) -> Observati
         With exact tracks.
     working
         The side of the square with as many pixels as its working pictures have.
+    whole
+        Whether each clip is tracked as a whole video rather than as a live stream.
 
     Raises
     ------
     PointtrackError
         When it predicts none, or no clip has a visible point with frames after it.
     """
-    rows = [_one_clip(tracker, clip, working) for clip in clips]
+    rows = [_one_clip(tracker, clip, working, whole) for clip in clips]
     rows = [row for row in rows if len(row.confidence)]
     if not rows:
         raise PointtrackError("calibration needs clips with points to follow, found none")
@@ -159,26 +163,14 @@ def ship(weights: PathLike, calibration: Calibration, out: PathLike) -> None:
     write_weights(out, half, {**about, **calibration.to_header()})
 
 
-def _one_clip(tracker: Tracker, clip: Exact, working: int) -> Observations:
+def _one_clip(tracker: Tracker, clip: Exact, working: int, whole: bool) -> Observations:
     begins = np.where(clip.visible.any(1), clip.visible.argmax(1), clip.visible.shape[1])
     rows = np.flatnonzero(begins < clip.visible.shape[1] - 1)
-    stated, radius = (np.zeros(clip.visible.shape, np.float32) for _ in range(2))
-    xy = np.full(clip.xy.shape, np.nan, np.float32)
-    ids: dict[int, int] = {}
-    with tracker.session() as session:
-        for t, frame in enumerate(clip.video):
-            fresh = rows[begins[rows] == t]
-            fresh = fresh[inside(clip.xy[fresh, t], clip.video.size)]
-            if len(fresh):
-                ids.update(zip(session.add(clip.xy[fresh, t]), fresh.tolist(), strict=True))
-            now = session.step(frame)
-            at = np.array([ids[int(i)] for i in now.ids], np.int64)
-            xy[at, t], stated[at, t] = now.xy, now.confidence
-            if now.radius is None:
-                raise PointtrackError(f"{tracker.card.name} predicts no error radius")
-            radius[at, t] = now.radius
-    followed = np.isin(np.arange(len(xy)), list(ids.values()))
-    after = (np.arange(xy.shape[1]) > begins[:, None]) & clip.valid & followed[:, None]  # type: ignore[misc]
+    rows = rows[inside(clip.xy[rows, begins[rows]], clip.video.size)]
+    follow = _as_video if whole else _as_stream
+    xy, stated, radius = follow(tracker, clip, rows, begins[rows])
+    followed = np.isin(np.arange(len(xy)), rows)
+    after = (np.arange(xy.shape[1]) > begins[:, None]) & clip.valid & followed[:, None]
     error = np.linalg.norm(np.nan_to_num(xy) - np.nan_to_num(clip.xy), axis=2)
     width, height = clip.video.size
     right = clip.visible & (error * 256 / width < NEAR)
@@ -190,6 +182,51 @@ def _one_clip(tracker: Tracker, clip: Exact, working: int) -> Observations:
         (radius[seen] * scale).astype(np.float32),
         (error[seen] * scale).astype(np.float32),
     )
+
+
+Answers = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+def _as_stream(
+    tracker: Tracker, clip: Exact, rows: NDArray[np.int64], begins: NDArray[np.int64]
+) -> Answers:
+    """Positions, confidence and radius of the tracks ``rows``, followed from ``begins`` on."""
+    xy, stated, radius = _empty(clip)
+    ids: dict[int, int] = {}
+    with tracker.session() as session:
+        for t, frame in enumerate(clip.video):
+            fresh = rows[begins == t]
+            if len(fresh):
+                ids.update(zip(session.add(clip.xy[fresh, t]), fresh.tolist(), strict=True))
+            now = session.step(frame)
+            at = np.array([ids[int(i)] for i in now.ids], np.int64)
+            xy[at, t], stated[at, t] = now.xy, now.confidence
+            radius[at, t] = _predicted(tracker, now.radius)
+    return xy, stated, radius
+
+
+def _as_video(
+    tracker: Tracker, clip: Exact, rows: NDArray[np.int64], begins: NDArray[np.int64]
+) -> Answers:
+    """As `_as_stream`, of a tracker that has the whole video."""
+    xy, stated, radius = _empty(clip)
+    if len(rows):
+        queries = np.column_stack([begins, clip.xy[rows, begins]]).astype(np.float32)
+        tracks = tracker.track(clip.video, queries, both_ways=False)
+        xy[rows], stated[rows] = tracks.xy, tracks.confidence
+        radius[rows] = np.nan_to_num(_predicted(tracker, tracks.radius))
+    return xy, stated, radius
+
+
+def _empty(clip: Exact) -> Answers:
+    stated, radius = (np.zeros(clip.visible.shape, np.float32) for _ in range(2))
+    return np.full(clip.xy.shape, np.nan, np.float32), stated, radius
+
+
+def _predicted(tracker: Tracker, radius: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    if radius is None:
+        raise PointtrackError(f"{tracker.card.name} predicts no error radius")
+    return radius
 
 
 def _groups(values: NDArray[np.float32], most: int = _GROUPS) -> list[NDArray[np.int64]]:

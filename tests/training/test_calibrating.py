@@ -103,15 +103,24 @@ def test_a_tracker_says_what_its_curves_say(trained: Path, tmp_path: Path) -> No
     np.testing.assert_allclose(radii[1], 7 * radii[0], rtol=0.05)  # half precision between them
 
 
-def test_points_are_observed_from_their_query_to_the_end(trained: Path) -> None:
+@pytest.mark.parametrize("whole", [False, True])
+def test_points_are_observed_from_their_query_to_the_end(trained: Path, whole: bool) -> None:
     clips = list(generated(1, ("easy",), frames=3))
-    seen = observe(CompactTracker(trained, working=64), clips, 64)
+    seen = observe(CompactTracker(trained, working=64), clips, 64, whole)
     clip = clips[0]
     begins = clip.visible.argmax(1)
     after = (np.arange(3) > begins[:, None]) & clip.visible.any(1)[:, None] & clip.valid
     assert len(seen.confidence) == len(seen.right) == after.sum()
     assert len(seen.radius) == len(seen.error) == (after & clip.visible).sum()
     assert (seen.error >= 0).all()
+
+
+def test_a_whole_video_is_observed_as_a_stream_where_they_are_tracked_alike(trained: Path) -> None:
+    clips = list(generated(1, ("easy",), frames=4))
+    tracker = CompactTracker(trained, working=64, support=False, smooth=False)
+    stream, video = (observe(tracker, clips, 64, whole) for whole in (False, True))
+    for live, told in zip(vars(stream).values(), vars(video).values(), strict=True):
+        np.testing.assert_allclose(told, live, rtol=1e-4, atol=1e-4)
 
 
 def test_no_point_to_follow_is_said(trained: Path) -> None:
