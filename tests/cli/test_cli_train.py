@@ -74,15 +74,15 @@ def test_trained_weights_are_calibrated_and_shipped(run: Run, tmp_path: Path) ->
     again = run("calibrate", shipped, *command[2:])
     assert again.status == 0, again.err
     assert again.out != first.out  # measured with the curves that were written
-
-
-def test_calibration_without_clips_is_refused(run: Run, tmp_path: Path) -> None:
     whole = run("calibrate", shipped, *command[2:], "--whole")
     assert whole.status == 0, whole.err
     assert "mean gap" in whole.out
     both = run(*command, "--whole", "--out", tmp_path / "not.safetensors")
     assert both.status == 2
     assert "leave out --whole or --out" in both.err
+
+
+def test_calibration_without_clips_is_refused(run: Run, tmp_path: Path) -> None:
     wrong = run("calibrate", tmp_path / "none.safetensors", "--clips", 0)
     assert wrong.status == 2
     assert "--data" in wrong.sentence
