@@ -29,7 +29,7 @@ def test_rows_lie_in_pairs_around_their_point() -> None:
     shift = np.array([3, -2], np.float32)
     agreed = _word(support, rows.reshape(-1, 2) + shift)
     np.testing.assert_allclose(agreed.xy, XY + shift, atol=1e-4)
-    np.testing.assert_allclose(agreed.sure, 0.9, atol=1e-6)
+    assert (agreed.sure > 0.9).all()  # surer together than each
 
 
 def test_most_outvote_a_point_that_is_lost() -> None:
@@ -56,7 +56,7 @@ def test_flow_decides_where_the_rows_are_scattered_but_not_where_they_agree() ->
     scattered += 25 * np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
     agreed = _word(support, scattered.reshape(-1, 2), rows + shift)
     np.testing.assert_allclose(agreed.xy, XY + shift, atol=1e-4)
-    np.testing.assert_allclose(agreed.sure, 0.9, atol=1e-6)
+    assert (agreed.sure > 0.9).all()
     np.testing.assert_allclose(_word(support, rows, rows + shift).xy, XY, atol=1e-4)
 
 
