@@ -31,7 +31,7 @@ CARD = ModelCard(
 
 THRESHOLD = 0.4  # best for the average Jaccard; lower for more points that may be lost
 
-WORKING = 384  # finer than frames were in training, which pays; see docs/benchmarks.md
+WORKING = 448  # finer than most frames in training, which pays; see docs/training_log.md
 
 _MULTIPLE = 16
 _JITTER = 1.0  # px at a width of 256: farther, a position is not smoothed
