@@ -115,8 +115,14 @@ def _compact(
     support: bool = True,
     smooth: bool = True,
 ) -> Tracker:
-    options = {"threshold": threshold, "refine": refine, "support": support, "smooth": smooth}
-    return OnnxCompactTracker(file, working=working, **options)
+    return OnnxCompactTracker(
+        file,
+        working=working,
+        threshold=threshold,
+        refine=refine,
+        support=support,
+        smooth=smooth,
+    )
 
 
 _KINDS: dict[str, Callable[..., Tracker]] = {
