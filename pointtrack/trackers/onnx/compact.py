@@ -1,4 +1,4 @@
-"""The exported compact network as a tracker."""
+"""The exported compact network, as `FollowingTracker` takes it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointtrack.trackers.compact import FollowingTracker
 from pointtrack.trackers.compact_session import Flow
 from pointtrack.trackers.compact_support import Found
 from pointtrack.trackers.onnx.file import OnnxFile
@@ -51,11 +50,3 @@ class OnnxFollower:
         if state is None:
             return fresh
         return [torch.cat(pair) for pair in zip(state, fresh, strict=True)]
-
-
-class OnnxCompactTracker(FollowingTracker):
-    """As `CompactTracker`."""
-
-    def __init__(self, file: OnnxFile, **options: Any) -> None:
-        super().__init__(OnnxFollower(file), **options)
-        self.card = file.card

@@ -16,14 +16,14 @@ import torch
 from pointtrack.errors import PointtrackError, WeightsError
 from pointtrack.files import PathLike
 from pointtrack.trackers.base import Tracker
-from pointtrack.trackers.compact import THRESHOLD, WORKING
+from pointtrack.trackers.compact import THRESHOLD, WORKING, FollowingTracker
 from pointtrack.trackers.flow_chain import FlowChainTracker
 from pointtrack.trackers.neural.budget import parse_memory
 from pointtrack.trackers.neural.causal import CausalTracker
 from pointtrack.trackers.neural.clips import ClipTracker
 from pointtrack.trackers.neural.recurrent import RecurrentTracker
 from pointtrack.trackers.neural.streams import StreamTracker
-from pointtrack.trackers.onnx.compact import OnnxCompactTracker
+from pointtrack.trackers.onnx.compact import OnnxFollower
 from pointtrack.trackers.onnx.file import OnnxFile
 from pointtrack.trackers.onnx.flow import OnnxRaftFlow
 from pointtrack.trackers.onnx.models import (
@@ -115,14 +115,7 @@ def _compact(
     support: bool = True,
     smooth: bool = True,
 ) -> Tracker:
-    return OnnxCompactTracker(
-        file,
-        working=working,
-        threshold=threshold,
-        refine=refine,
-        support=support,
-        smooth=smooth,
-    )
+    return FollowingTracker(OnnxFollower(file), working, threshold, refine, support, smooth)
 
 
 _KINDS: dict[str, Callable[..., Tracker]] = {
