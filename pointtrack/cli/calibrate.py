@@ -45,14 +45,15 @@ def calibrate(
     ] = WORKING,
     whole: Annotated[
         bool,
-        typer.Option("--whole", help="Measure what `track` says of whole videos; not to write."),
+        typer.Option("--whole", help="Measure what `track` says of whole videos, not streams."),
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure what confidence and error radius mean, and bend them until they are true.
+    """Measure what confidence and error radius mean, or bend them until they are true.
 
-    Points are followed on clips with exact tracks, as a live stream. The weights are written in
-    half precision with the measured curves; weights that have such curves are measured with them.
+    Points are followed on clips with exact tracks: as a live stream, or with --whole as `track`
+    does. With --out the weights are written in half precision with curves for both, measured
+    here; without it nothing is written, and weights that have such curves are measured with them.
 
     Examples:
 
@@ -71,25 +72,32 @@ def calibrate(
     sets = [open_set(_words(text)) for text in data or ()]
     if not sets and not clips:
         raise PointtrackError("calibrate needs --data or --clips above 0")
-    if whole and out is not None:
-        raise PointtrackError("calibrate writes what it measured live: leave out --whole or --out")
-    tracker = CompactTracker(weights, working=working)
-    total = clips + sum(one.count() or 0 for one in sets)
+    if out is not None and (whole or plot is not None):
+        raise PointtrackError("calibrate --out writes, and draws nothing: no --whole or --plot")
+    rounds = 1 if out is None else calibrating.ROUNDS
+    total = rounds * (clips + sum(one.count() or 0 for one in sets))
+    done = 0
     with progress_bar("Measuring", quiet) as bar:
 
         def counted() -> Iterator[calibrating.Exact]:
+            nonlocal done
             parts = [calibrating.generated(clips), *map(calibrating.annotated, sets)]
-            for done, clip in enumerate(chain(*parts)):
+            for clip in chain(*parts):
                 bar(done, max(total, done + 1))
+                done += 1
                 yield clip
 
-        seen = calibrating.observe(tracker, counted(), working, whole)
+        if out is not None:
+            calibrating.ship(weights, calibrating.calibrate(weights, counted, working), out)
+        else:
+            tracker = CompactTracker(weights, working=working)
+            seen = calibrating.observe(tracker, counted(), working, whole)
+    if out is not None:
+        typer.echo(f"{out}: written, with confidence and radius that are true on these clips")
+        return
     typer.echo(_report(seen))
     if plot is not None:
         plot_reliability({"compact": reliability(seen.confidence, seen.right)}, plot)
-    if out is not None:
-        calibrating.ship(weights, calibrating.fit(seen), out)
-        typer.echo(f"{out}: written, with confidence and radius that are true on these clips")
 
 
 def _report(seen: Observations) -> str:

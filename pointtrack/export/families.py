@@ -7,7 +7,7 @@ each kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -256,7 +256,7 @@ def _flow(tracker: Any) -> Exported:
 
 def _compact(tracker: Any) -> Exported:
     follower = tracker._follower
-    network, true = follower.network, follower.calibration
+    network, true = follower.network, follower.curves.live
     frames = torch.rand(1, 3, 96, 128) * 255
     queries = torch.rand(_N, 2) * 90
     with torch.no_grad():
@@ -298,7 +298,8 @@ def _compact(tracker: Any) -> Exported:
         Part("begin", begin, {**maps, **fresh}, _names("first.", first)),
         Part("step", step, {**flow, **maps, **states}, (*Found._fields, *_names("next.", first))),
     ]
-    return Exported("compact", network, parts, Convention((0, 0)))
+    numbers = {"whole": asdict(follower.curves.whole)}
+    return Exported("compact", network, parts, Convention((0, 0)), numbers=numbers)
 
 
 def _curve(x: Tensor, knots: Sequence[float], values: Sequence[float]) -> Tensor:

@@ -17,6 +17,7 @@ from pointtrack.weights import ModelCard
 
 if TYPE_CHECKING:
     from pointtrack.trackers.compact_session import CompactSession
+    from pointtrack.weights.calibration import Curves
 
 CARD = ModelCard(
     name="compact",
@@ -60,6 +61,15 @@ class FollowingTracker(Tracker):
         self._follower = follower
         self._working, self._threshold, self._refine = working, threshold, refine
         self._support, self._smooth = support, smooth
+
+    @property
+    def curves(self) -> Curves:
+        """What its confidence and radius mean; may be set, for sessions and videos from then on."""
+        return self._follower.curves
+
+    @curves.setter
+    def curves(self, curves: Curves) -> None:
+        self._follower.curves = curves
 
     def session(self, keep: bool = False) -> CompactSession:
         return self._make(keep, support=False)

@@ -12,6 +12,7 @@ from torch import nn
 
 from pointtrack import geometry
 from pointtrack.errors import PointtrackError
+from pointtrack.networks.blocks import bfloat16
 from pointtrack.networks.compact import CompactNetwork, Features
 from pointtrack.networks.compact_flow import Hints, drift
 from pointtrack.networks.compact_state import Answer, PointState, join
@@ -20,13 +21,12 @@ from pointtrack.trackers.compact_support import Found, Support
 from pointtrack.trackers.flow_hints import FlowHints
 from pointtrack.trackers.refinement import Refiner
 from pointtrack.trackers.session import Estimate, Flags, Points, Session, Values
-from pointtrack.weights.compact import Weights, load_compact, read_calibration
+from pointtrack.weights.compact import Weights, load_compact, read_curves
 
 Flow = NDArray[np.float32]
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
 _HALF = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_FAST = ("avx512_bf16", "amx_bf16", "sve_bf16")  # processors that multiply in bfloat16
 
 
 def latest(answer: Answer) -> Sequence[torch.Tensor]:
@@ -45,7 +45,7 @@ class Follower:
         self.device = _device(device)
         self._half, self.iterations = _half(precision, self.device), iterations or None
         network: CompactNetwork = load_compact(weights).to(self.device)
-        self.calibration = read_calibration(weights)
+        self.curves = read_curves(weights)
         self.network = network.requires_grad_(False)
         for part in network.modules():  # or they are brought to half precision in every step
             if self._half is not None and isinstance(part, (nn.Conv2d, nn.Linear)):
@@ -76,7 +76,7 @@ class Follower:
         with self._autocast():
             state, answer = self.network.follow(state, features, self.iterations, hints=hints)
         found = Found(*(value.float().cpu().numpy() for value in latest(answer)))
-        true = self.calibration
+        true = self.curves.live
         return state, found._replace(
             sure=true.confidence(found.sure), radius=true.half(found.radius)
         )
@@ -117,7 +117,7 @@ class CompactSession(Session):
         self._follower, self._working, self._threshold = follower, working, threshold
         self._features: Features = []
         self._hints = FlowHints()
-        self._support = Support() if support else None
+        self._support = Support(follower.curves.whole) if support else None
         self._state: PointState | None = None
         self._radii = np.empty(0, np.float32)
         self._refine = refine
@@ -199,9 +199,7 @@ class CompactSession(Session):
 def _half(precision: str, device: torch.device) -> torch.dtype | None:
     if precision != "auto":
         return _HALF[precision]
-    known = getattr(torch.cpu, "get_capabilities", None)  # not in older versions
-    can = known() if known and device.type == "cpu" else {}
-    return torch.bfloat16 if any(can.get(name) for name in _FAST) else None
+    return torch.bfloat16 if device.type == "cpu" and bfloat16.is_fast(device) else None
 
 
 def _device(name: str) -> torch.device:

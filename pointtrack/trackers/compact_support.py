@@ -28,14 +28,6 @@ _NEAR = 5.0  # working px: up to which two speak of the same place
 _OWN = 0.3  # what the point's own word counts more
 _FLOW_SHARE = 0.1  # of flow, beside the network, in the place that they agree on
 _SURE, _ADAPT = 0.5, 0.1  # surer points follow the surface's deformation, so fast
-# Five that agree are surer than each of them. Measured like the bundled weights' own curves, with
-# `pointtrack calibrate --whole` (docs/training_log.md, compact-j1).
-_TOGETHER = Calibration(
-    stated=(0.0, 0.4, 0.5, 0.6, 0.74, 0.85, 0.95, 1.0),
-    true=(0.0, 0.385, 0.54, 0.665, 0.84, 0.91, 0.965, 1.0),
-    radius=(0.2, 0.5, 1.0, 1.7, 3.2, 7.0, 16.0, 45.0),
-    factor=(1.0, 0.9, 0.82, 0.74, 0.52, 0.34, 0.36, 0.78),
-)
 
 
 class Found(NamedTuple):
@@ -47,9 +39,13 @@ class Found(NamedTuple):
 
 
 class Support:
-    """The places of support points around K points; rows are point by point, its own first."""
+    """The places of support points around K points; rows are point by point, its own first.
 
-    def __init__(self) -> None:
+    ``curves`` say what confidence and radius mean when five agree: more than each of them says.
+    """
+
+    def __init__(self, curves: Calibration) -> None:
+        self._curves = curves
         self._offsets = np.empty((0, EACH, 2), np.float32)
 
     def add(self, xy: Array, size: Size) -> Array:
@@ -96,6 +92,6 @@ class Support:
         by_flow = (near * voices)[:, EACH:].mean(axis=1)
         return Found(
             agreed.astype(np.float32),
-            _TOGETHER.confidence(np.maximum(sure.mean(axis=1), by_flow)),
-            _TOGETHER.half(radius.mean(axis=1)),
+            self._curves.confidence(np.maximum(sure.mean(axis=1), by_flow)),
+            self._curves.half(radius.mean(axis=1)),
         )

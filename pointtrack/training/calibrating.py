@@ -7,8 +7,8 @@ true there (isotonic regression, Zadrozny & Elkan 2002).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +22,15 @@ from pointtrack.metrics import reliability
 from pointtrack.synthesis import generate, preset
 from pointtrack.synthesis.production import clip_seed
 from pointtrack.trackers import Tracker
+from pointtrack.trackers.compact import CompactTracker
 from pointtrack.training.checkpoints import write_weights
 from pointtrack.video import Video, open_video
-from pointtrack.weights.calibration import Calibration
+from pointtrack.weights.calibration import Calibration, Curves
 from pointtrack.weights.compact import read_weights
 
 NEAR = 8.0  # px at a width of 256: what confidence is the probability of
 SEED = 97  # of generated clips; no run trains on these
+ROUNDS = 2  # in which `calibrate` goes through its clips
 _GROUPS = 24
 _LEAST = 50  # values that a group needs
 
@@ -150,8 +152,26 @@ def confidence_reliability(seen: Observations) -> dict[str, NDArray]:
     return reliability(seen.confidence, seen.right)
 
 
-def ship(weights: PathLike, calibration: Calibration, out: PathLike) -> None:
-    """Write the weights in half precision, with their calibration in the header.
+def calibrate(weights: PathLike, clips: Callable[[], Iterable[Exact]], working: int) -> Curves:
+    """Measure the curves of these weights, live and in whole videos.
+
+    Parameters
+    ----------
+    weights
+        A safetensors file; curves that it has already do not count.
+    clips
+        Makes the clips, once for each of the two (`ROUNDS`).
+    working
+        As `CompactTracker` takes it.
+    """
+    tracker = CompactTracker(weights, working=working)
+    tracker.curves = Curves()
+    tracker.curves = Curves(fit(observe(tracker, clips(), working)))
+    return replace(tracker.curves, whole=fit(observe(tracker, clips(), working, whole=True)))
+
+
+def ship(weights: PathLike, curves: Curves, out: PathLike) -> None:
+    """Write the weights in half precision, with their calibrations in the header.
 
     Raises
     ------
@@ -160,7 +180,7 @@ def ship(weights: PathLike, calibration: Calibration, out: PathLike) -> None:
     """
     tensors, about = read_weights(weights)
     half = {name: tensor.half() for name, tensor in tensors.items()}
-    write_weights(out, half, {**about, **calibration.to_header()})
+    write_weights(out, half, {**about, **curves.to_header()})
 
 
 def _one_clip(tracker: Tracker, clip: Exact, working: int, whole: bool) -> Observations:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pointtrack.training.muon import Muon
 from pointtrack.training.run_config import OptimiserConfig
 
 _BETAS = (0.9, 0.98)
@@ -46,14 +47,7 @@ class Optimiser:
             torch.optim.AdamW(groups, lr=config.rate, betas=_BETAS, eps=1e-8)
         ]
         if self._matrices:
-            self._parts.append(
-                torch.optim.Muon(
-                    self._matrices,
-                    lr=config.rate,
-                    weight_decay=config.decay,
-                    adjust_lr_fn="match_rms_adamw",
-                )
-            )
+            self._parts.append(Muon(self._matrices, config.rate, config.decay))
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

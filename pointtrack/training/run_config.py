@@ -158,7 +158,7 @@ class RunConfig:
     start
         Weights to begin with: a checkpoint or a weights file of an earlier stage.
     precision
-        ``"float32"`` or ``"bfloat16"``.
+        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the machine multiplies in it.
     threads
         Of PyTorch on the CPU; 0: as many as it likes.
     save, keep
@@ -170,7 +170,7 @@ class RunConfig:
     steps: int = 20_000
     seed: int = 1
     start: str = ""
-    precision: str = "bfloat16"
+    precision: str = "auto"
     threads: int = 0
     save: int = 100
     keep: int = 5000
@@ -187,7 +187,7 @@ class RunConfig:
             whole(name, getattr(self, name), 1)
         whole("seed", self.seed, 0)
         whole("threads", self.threads, 0)
-        one_of("precision", self.precision, ("float32", "bfloat16"))
+        one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
         data, optimiser = self.data, self.optimiser
         for name in ("frames", "points", "tracks", "batch"):
             whole(f"data.{name}", getattr(data, name), 1)

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pointtrack.files import PathLike
+from pointtrack.networks.blocks import bfloat16
 from pointtrack.networks.compact import CompactNetwork
 from pointtrack.synthesis import SyntheticClip
 from pointtrack.training import processes
@@ -129,7 +130,9 @@ class Trainer:
             torch._foreach_lerp_(means, list(self.network.parameters()), 1 - keep)
 
     def _autocast(self) -> torch.autocast:
-        low = self.config.precision == "bfloat16"
+        low = self.config.precision == "bfloat16" or (
+            self.config.precision == "auto" and bfloat16.is_fast(self.device)
+        )
         return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
 
     # -- the run -------------------------------------------------------------------------------

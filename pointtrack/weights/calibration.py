@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pointtrack.errors import WeightsError
 
 Values = NDArray[np.float32]
-_KEY = "calibration"  # in the header of a safetensors file
+_KEYS = {"live": "calibration", "whole": "calibration_whole"}  # in a safetensors file's header
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Calibration:
                 raise WeightsError("a calibration's curves need as many values as knots")
             if not (np.diff(x) > 0).all():
                 raise WeightsError("a calibration's knots must increase")
+        for name, curve in asdict(self).items():  # lists, where they come from a file
+            object.__setattr__(self, name, tuple(map(float, curve)))
         shares = np.array([*self.stated, *self.true])
         if not ((shares >= 0) & (shares <= 1)).all() or min(*self.radius, *self.factor) <= 0:
             raise WeightsError("a calibration holds probabilities, and radii above 0")
@@ -54,25 +56,44 @@ class Calibration:
         given = np.asarray(radius, np.float64)
         return (given * np.interp(given, self.radius, self.factor)).astype(np.float32)
 
+
+@dataclass(frozen=True)
+class Curves:
+    """The calibrations of a set of weights.
+
+    Attributes
+    ----------
+    live
+        Of what the network says of a point.
+    whole
+        Of what a point and those around it agree on in a whole video, after `live`.
+    """
+
+    live: Calibration = Calibration()
+    whole: Calibration = Calibration()
+
     def to_header(self) -> dict[str, str]:
         """For the header of a safetensors file."""
-        return {_KEY: json.dumps(asdict(self))}
+        return {key: json.dumps(asdict(getattr(self, name))) for name, key in _KEYS.items()}
 
     @classmethod
-    def from_header(cls, about: Mapping[str, str], name: object) -> Calibration:
-        """From the header of the file `name`; nothing is changed where there is none in it.
+    def from_header(cls, about: Mapping[str, str], name: object) -> Curves:
+        """From the header of the file `name`; what is not in it changes nothing.
 
         Raises
         ------
         WeightsError
-            When it cannot be understood.
+            When one cannot be understood.
         """
-        if _KEY not in about:
-            return cls()
-        try:
-            table: dict[str, Any] = json.loads(about[_KEY])
-            return cls(**{key: tuple(map(float, values)) for key, values in table.items()})
-        except (ValueError, TypeError, AttributeError) as problem:
-            raise WeightsError(f"{name} has a calibration that cannot be read: {problem}") from None
-        except WeightsError as problem:
-            raise WeightsError(f"{name}: {problem}") from None
+        held = {field: key for field, key in _KEYS.items() if key in about}
+        return cls(**{field: _parsed(about[key], name) for field, key in held.items()})
+
+
+def _parsed(text: str, name: object) -> Calibration:
+    try:
+        table: dict[str, Any] = json.loads(text)
+        return Calibration(**table)
+    except (ValueError, TypeError, AttributeError) as problem:
+        raise WeightsError(f"{name} has a calibration that cannot be read: {problem}") from None
+    except WeightsError as problem:
+        raise WeightsError(f"{name}: {problem}") from None

@@ -17,7 +17,7 @@ from torch import Tensor
 from pointtrack.errors import WeightsError
 from pointtrack.files import PathLike, reason
 from pointtrack.networks.compact import CompactConfig, CompactNetwork
-from pointtrack.weights.calibration import Calibration
+from pointtrack.weights.calibration import Curves
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -55,7 +55,7 @@ def load_compact(weights: Weights) -> CompactNetwork:
     return network.eval()
 
 
-def read_calibration(weights: Weights) -> Calibration:
+def read_curves(weights: Weights) -> Curves:
     """What the stated confidence of these weights means; unchanged where no file says.
 
     Raises
@@ -65,9 +65,9 @@ def read_calibration(weights: Weights) -> Calibration:
     """
     weights = _file(weights)
     if isinstance(weights, Mapping) or weights == "random":
-        return Calibration()
+        return Curves()
     with _opened(weights) as file:
-        return Calibration.from_header(_about(file), os.fspath(weights))
+        return Curves.from_header(_about(file), os.fspath(weights))
 
 
 def _file(weights: Weights) -> Weights:

@@ -66,11 +66,13 @@ def test_trained_weights_are_calibrated_and_shipped(run: Run, tmp_path: Path) ->
     run("train", settings, "--out", out, "--device", "cpu", "--quiet")
     shipped, plot = tmp_path / "compact.safetensors", tmp_path / "plot.png"
     command = ("calibrate", out / "weights.safetensors", "--clips", 1, "--working", 32, "--quiet")
-    first = run(*command, "--out", shipped, "--plot", plot)
+    first = run(*command, "--plot", plot)
     assert first.status == 0, first.err
     assert "0.9 to 1.0" in first.out
-    assert shipped.is_file()
     assert plot.is_file()
+    written = run(*command, "--out", shipped)
+    assert written.status == 0, written.err
+    assert shipped.is_file()
     again = run("calibrate", shipped, *command[2:])
     assert again.status == 0, again.err
     assert again.out != first.out  # measured with the curves that were written
@@ -79,7 +81,8 @@ def test_trained_weights_are_calibrated_and_shipped(run: Run, tmp_path: Path) ->
     assert "mean gap" in whole.out
     both = run(*command, "--whole", "--out", tmp_path / "not.safetensors")
     assert both.status == 2
-    assert "leave out --whole or --out" in both.err
+    assert "no --whole or --plot" in both.err
+    assert not (tmp_path / "not.safetensors").exists()
 
 
 def test_calibration_without_clips_is_refused(run: Run, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pointtrack.export import export_onnx
 from pointtrack.export.checking import agreement, moving_picture, scattered
 from pointtrack.networks import locotrack, tapnext
 from pointtrack.trackers import compact_session
-from pointtrack.weights.calibration import Calibration
+from pointtrack.weights.calibration import Calibration, Curves
 
 for library in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(library)
@@ -31,8 +31,11 @@ KINDS: dict[str, dict[str, Any]] = {
     # place is off by rounding, it may be off by some thousandths of a pixel.
     "compact": {"working": 160, "iterations": 1, "refine": False},
 }
-# Of the compact one: what a file's sure and radius are must be true already.
-CALIBRATION = Calibration((0.1, 0.4, 0.7), (0.2, 0.3, 0.9), (1.0, 30.0), (3.0, 0.5))
+# Of the compact one: a file's sure and radius are to be true, of points and of what five say.
+CURVES = Curves(
+    Calibration((0.1, 0.4, 0.7), (0.2, 0.3, 0.9), (1.0, 30.0), (3.0, 0.5)),
+    Calibration((0.2, 0.8), (0.1, 0.9), (2.0, 20.0), (0.5, 0.7)),
+)
 
 
 @pytest.fixture(params=list(KINDS), scope="module")
@@ -42,7 +45,7 @@ def trackers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(locotrack, "ITERATIONS", 1)
         patch.setattr(tapnext, "tapnext", lambda: tapnext.TapNext(width=24, depth=2, heads=2))
-        patch.setattr(compact_session, "read_calibration", lambda _: CALIBRATION)
+        patch.setattr(compact_session, "read_curves", lambda _: CURVES)
         path: Path = tmp_path_factory.mktemp("exported") / f"{name}.onnx"
         assert export_onnx(name, path, "random", **options) is not None
         yield pt.load(name, "random", "cpu", "float32", **options), pt.load(path)

@@ -8,8 +8,10 @@ from clips import clip, on_frame, spread
 
 import pointtrack as pt
 from pointtrack.trackers.compact_support import EACH, Found, Support
+from pointtrack.weights.calibration import Calibration
 
 SIZE = (96, 64)
+CURVES = Calibration((0.0, 0.9, 1.0), (0.0, 0.95, 1.0), (1.0,), (0.5,))
 XY = np.array([[30, 20], [60.5, 40.25]], np.float32)
 
 
@@ -22,18 +24,19 @@ def _word(support: Support, xy: np.ndarray, flow: np.ndarray | None = None) -> F
 
 
 def test_rows_lie_in_pairs_around_their_point() -> None:
-    support = Support()
+    support = Support(CURVES)
     rows = support.add(XY, SIZE).reshape(2, EACH, 2)
     np.testing.assert_array_equal(rows[:, 0], XY)
     np.testing.assert_allclose(rows.mean(axis=1), XY, atol=1e-5)
     shift = np.array([3, -2], np.float32)
     agreed = _word(support, rows.reshape(-1, 2) + shift)
     np.testing.assert_allclose(agreed.xy, XY + shift, atol=1e-4)
-    assert (agreed.sure > 0.9).all()  # surer together than each
+    np.testing.assert_allclose(agreed.sure, 0.95)  # what their curves say of five that agree
+    np.testing.assert_allclose(agreed.radius, 0.5)
 
 
 def test_most_outvote_a_point_that_is_lost() -> None:
-    support = Support()
+    support = Support(CURVES)
     rows = support.add(XY, SIZE).reshape(2, 5, 2)
     rows[0, 0] += [25, 0]  # the point itself
     rows[1, 2] += [0, 17]  # one of the others
@@ -42,14 +45,14 @@ def test_most_outvote_a_point_that_is_lost() -> None:
 
 
 def test_the_point_itself_counts_where_nobody_agrees() -> None:
-    support = Support()
+    support = Support(CURVES)
     rows = support.add(XY, SIZE).reshape(2, 5, 2)
     rows[:, 1:] += 20 * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
     np.testing.assert_allclose(_word(support, rows.reshape(-1, 2)).xy, XY, atol=1e-4)
 
 
 def test_flow_decides_where_the_rows_are_scattered_but_not_where_they_agree() -> None:
-    support = Support()
+    support = Support(CURVES)
     rows = support.add(XY, SIZE)
     shift = np.array([12, 4], np.float32)
     scattered = rows.reshape(2, 5, 2).copy()
@@ -61,7 +64,7 @@ def test_flow_decides_where_the_rows_are_scattered_but_not_where_they_agree() ->
 
 
 def test_places_follow_a_surface_that_turns() -> None:
-    support = Support()
+    support = Support(CURVES)
     start = support.add(XY[:1], SIZE) - XY[0]
     for step in range(1, 90):  # half a turn, and growing by half
         angle, scale = np.pi * step / 90, 1 + step / 180
@@ -71,7 +74,7 @@ def test_places_follow_a_surface_that_turns() -> None:
 
 
 def test_support_points_stay_in_the_picture_and_go_with_their_point() -> None:
-    support = Support()
+    support = Support(CURVES)
     corner = np.array([[0, 0], [95, 63], [40, 30]], np.float32)
     rows = support.add(corner, SIZE)
     assert (rows >= 0).all()

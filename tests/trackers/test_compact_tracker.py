@@ -15,11 +15,12 @@ import torch
 from clips import clip, on_frame, spread
 
 import pointtrack as pt
+from pointtrack.networks.blocks.bfloat16 import is_fast
 from pointtrack.networks.compact import CompactConfig, CompactNetwork
 from pointtrack.trackers.compact import working_size
 from pointtrack.training.checkpoints import write_weights
 from pointtrack.weights.calibration import Calibration
-from pointtrack.weights.compact import BUNDLED, read_calibration
+from pointtrack.weights.compact import BUNDLED, read_curves
 
 SCENE = clip(8, (64, 48), velocity=(0.8, -0.4), seed=1)
 SHIPPED = 12_000_000  # bytes that the weights may have at most
@@ -169,7 +170,8 @@ def test_a_history_keeps_error_radii(tracker: pt.Tracker) -> None:
 
 def test_the_bundled_weights_are_small_calibrated_and_follow_a_texture() -> None:
     assert BUNDLED.stat().st_size < SHIPPED
-    assert read_calibration("bundled") != Calibration()
+    curves = read_curves("bundled")
+    assert Calibration() not in (curves.live, curves.whole)
     scene = clip(8, (128, 96), velocity=(2.0, -1.0), seed=3)
     points = spread(scene.size, 4, 3, 24)
     tracks = pt.load("compact").track(scene.frames, on_frame(points, 0))
@@ -187,6 +189,7 @@ def test_half_precision_where_the_processor_multiplies_in_it(monkeypatch, featur
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can, raising=False)
     tracker = pt.load("compact")
     half = feature in ("avx512_bf16", "amx_bf16", "sve_bf16")
+    assert is_fast(torch.device("cpu")) == half
     linear = tracker._follower.network.mix.weight.dtype
     assert linear == (torch.bfloat16 if half else torch.float32)
     named = pt.load("compact", precision="bfloat16" if half else "float32")

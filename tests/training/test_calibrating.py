@@ -17,6 +17,7 @@ from pointtrack.trackers.compact import CompactTracker
 from pointtrack.training.calibrating import (
     Exact,
     Observations,
+    calibrate,
     confidence_reliability,
     fit,
     generated,
@@ -26,8 +27,8 @@ from pointtrack.training.calibrating import (
 )
 from pointtrack.training.checkpoints import write_weights
 from pointtrack.video import open_video
-from pointtrack.weights.calibration import Calibration
-from pointtrack.weights.compact import load_compact, read_calibration
+from pointtrack.weights.calibration import Calibration, Curves
+from pointtrack.weights.compact import load_compact, read_curves
 
 SMALL = CompactConfig((8, 16, 16, 16), (1, 1, 1), channels=8, hidden=16, embedding=8, iterations=1)
 
@@ -77,11 +78,11 @@ def test_without_measurement_nothing_is_changed(stated: float, radius: float) ->
 
 
 def test_shipped_weights_track_alike_and_carry_their_curves(trained: Path, tmp_path: Path) -> None:
-    curves, out = fit(told()), tmp_path / "shipped.safetensors"
+    curves, out = Curves(fit(told()), fit(told(4000))), tmp_path / "shipped.safetensors"
     ship(trained, curves, out)
     assert out.stat().st_size < 0.75 * trained.stat().st_size
-    assert read_calibration(out) == curves
-    assert read_calibration(trained) == Calibration()
+    assert read_curves(out) == curves
+    assert read_curves(trained) == Curves()
     for name, tensor in load_compact(out).state_dict().items():
         torch.testing.assert_close(
             tensor, load_compact(trained).state_dict()[name], atol=1e-3, rtol=1e-3
@@ -90,7 +91,7 @@ def test_shipped_weights_track_alike_and_carry_their_curves(trained: Path, tmp_p
 
 def test_a_tracker_says_what_its_curves_say(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "shipped.safetensors"
-    ship(trained, Calibration((0.0, 1.0), (0.25, 0.25), (1.0,), (7.0,)), out)
+    ship(trained, Curves(Calibration((0.0, 1.0), (0.25, 0.25), (1.0,), (7.0,))), out)
     frames = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3), dtype=np.uint8)
     radii = []
     for weights in (trained, out):
@@ -101,6 +102,26 @@ def test_a_tracker_says_what_its_curves_say(trained: Path, tmp_path: Path) -> No
             radii.append(now.radius)
     np.testing.assert_allclose(now.confidence, 0.25)
     np.testing.assert_allclose(radii[1], 7 * radii[0], rtol=0.05)  # half precision between them
+
+
+def test_both_curves_are_measured_whatever_the_file_said_before(
+    trained: Path, tmp_path: Path
+) -> None:
+    before = tmp_path / "before.safetensors"
+    ship(trained, Curves(Calibration((0.0, 1.0), (0.25, 0.25), (1.0,), (7.0,))), before)
+    clips = list(generated(1, ("easy",), frames=3))
+    found = [calibrate(weights, lambda: clips, 64) for weights in (trained, before)]
+    for one, other in zip(*(vars(curves).values() for curves in found), strict=True):
+        for name in vars(one):  # half precision between them
+            np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=0.1, atol=0.1)
+    out = tmp_path / "after.safetensors"
+    ship(before, found[0], out)
+    tracker = CompactTracker(out, working=64)
+    assert tracker.curves == found[0]
+    for whole in (False, True):  # true on the clips that they were measured on
+        seen = observe(tracker, clips, 64, whole)
+        assert abs(seen.confidence.mean() - seen.right.mean()) < 0.02
+        assert 0.4 < (seen.error <= seen.radius).mean() < 0.6
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -142,5 +163,5 @@ def test_no_point_to_follow_is_said(trained: Path) -> None:
 )
 def test_a_broken_calibration_is_named(header: str, words: str) -> None:
     with pytest.raises(WeightsError, match=words) as caught:
-        Calibration.from_header({"calibration": header}, "a.safetensors")
+        Curves.from_header({"calibration": header}, "a.safetensors")
     assert "a.safetensors" in str(caught.value)

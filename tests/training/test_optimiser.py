@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pointtrack.networks.compact import CompactConfig, CompactNetwork
+from pointtrack.training.muon import Muon, orthogonal
 from pointtrack.training.optimiser import Optimiser
 from pointtrack.training.run_config import OptimiserConfig
 
@@ -51,6 +52,30 @@ def test_kernels_move_by_near_orthogonal_matrices_as_far_as_adamw_would() -> Non
     values = torch.linalg.svdvals(move)
     assert values.max() / values.min() < 2.5  # five Newton-Schulz steps come that near
     assert move.square().mean().sqrt() == pytest.approx(0.2, rel=0.3)
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
+def test_the_nearest_orthogonal_matrix_keeps_the_directions(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    drawn = left.mT @ orthogonal(matrix) @ right.mT
+    assert ((drawn.diagonal() > 0.6) & (drawn.diagonal() < 1.25)).all()
+    torch.testing.assert_close(drawn, torch.diag(drawn.diagonal()), atol=1e-4, rtol=0)
+
+
+def test_muon_steps_as_pytorchs_own_does_in_half_precision() -> None:
+    start = torch.randn(16, 40, generator=torch.Generator().manual_seed(3))
+    ours, theirs = (nn.Parameter(start.clone()) for _ in range(2))
+    optimisers = (
+        Muon([ours], 0.01, 0.1),
+        torch.optim.Muon([theirs], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+    )
+    for seed in range(3):
+        for matrix, optimiser in zip((ours, theirs), optimisers, strict=True):
+            matrix.grad = torch.randn(16, 40, generator=torch.Generator().manual_seed(seed))
+            optimiser.step()
+    assert (ours - start).norm() > 0.1
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)
 
 
 def test_the_other_weights_have_their_share_of_the_rate() -> None:

@@ -120,6 +120,16 @@ def test_queries_in_the_last_frame_alone_still_give_a_loss() -> None:
     assert loss == 0
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_half_precision_where_the_machine_is_good_at_it(monkeypatch, tmp_path, fast) -> None:
+    monkeypatch.setattr("pointtrack.networks.blocks.bfloat16.is_fast", lambda _: fast)
+    losses = []
+    for precision in ("auto", "bfloat16" if fast else "float32"):
+        trainer = Trainer(dataclasses.replace(CONFIG, precision=precision), tmp_path / precision)
+        losses.append(trainer.update(made_batch())["loss"])
+    assert torch.equal(*losses)
+
+
 def test_some_points_get_a_second_look_and_doubtful_ones_more_often(monkeypatch) -> None:
     network, batch = CompactNetwork(SMALL), made_batch(points=60)
     shares = []

@@ -13,6 +13,7 @@ from pointtrack.trackers.compact_session import Flow
 from pointtrack.trackers.compact_support import Found
 from pointtrack.trackers.onnx.file import OnnxFile
 from pointtrack.trackers.session import Flags
+from pointtrack.weights.calibration import Calibration, Curves
 
 _ANSWER = len(Found._fields)
 
@@ -22,6 +23,8 @@ class OnnxFollower:
 
     def __init__(self, file: OnnxFile) -> None:
         self._file = file
+        # What is true of a point alone is in the network's answers already.
+        self.curves = Curves(whole=Calibration(**file.about.numbers["whole"]))
 
     def encode(self, frame: NDArray[np.uint8]) -> list[Tensor]:
         """Features of a frame at its working size."""
