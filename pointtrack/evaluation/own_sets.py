@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,15 @@ class ProceduralVal(Dataset):
                     f"cannot keep {self.name} in {folder.parent}: {reason(problem)}; "
                     "set POINTTRACK_CACHE to a folder of yours"
                 ) from problem
-            write_clip(folder, generate(seed, config), "png")
+            clip = generate(seed, config)
+            with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as place:
+                made = Path(place) / folder.name
+                write_clip(made, clip, "png")
+                try:
+                    made.rename(folder)
+                except OSError as problem:
+                    if not is_written(folder, seed, config, "png"):  # by another process meanwhile
+                        raise FormatError(f"cannot write {folder}: {reason(problem)}") from problem
         return read_clip(folder, name)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from pointtrack.errors import FormatError
 from pointtrack.evaluation import own_sets
 from pointtrack.evaluation.own_sets import ProceduralVal
 from pointtrack.files import cache_folder
+from pointtrack.synthesis import ProceduralConfig, SyntheticClip, generate
 
 
 def test_procedural_val_is_made_once_and_then_read(
@@ -29,6 +31,25 @@ def test_procedural_val_is_made_once_and_then_read(
     assert [path.stat().st_mtime_ns for path in frames] == before
     assert np.array_equal(again.xy, first.xy, equal_nan=True)
     assert np.array_equal(again.visible, first.visible)
+
+
+def test_two_evaluations_may_make_the_same_clip_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ProceduralConfig(2, (32, 24), 8)
+    monkeypatch.setattr("pointtrack.synthesis.preset", lambda *_, **__: small)
+    entry, other = (next(iter(ProceduralVal(tmp_path / "set").entries())) for _ in range(2))
+
+    def slowly(*given: Any) -> SyntheticClip:
+        clip = generate(*given)
+        monkeypatch.undo()
+        monkeypatch.setattr("pointtrack.synthesis.preset", lambda *_, **__: small)
+        other.load()  # is done before the first one writes
+        return clip
+
+    monkeypatch.setattr("pointtrack.synthesis.generate", slowly)
+    assert len(entry.load().video) == 2
+    assert [p.name for p in (tmp_path / "set").iterdir()] == ["clip_000000"]
 
 
 def test_every_clip_of_procedural_val_has_a_seed_of_its_own() -> None:
