@@ -10,6 +10,7 @@ from clips import Clip, clip, cover, on_frame, spread
 import pointtrack as pt
 from pointtrack.trackers import compact_session
 from pointtrack.trackers.refinement import Refiner
+from pointtrack.weights.calibration import Curves
 
 SCALE = 3.0
 SIZE = (240, 180)
@@ -83,6 +84,7 @@ class Rough:
     """A network that is `offset` working pixels off."""
 
     offset = 0.6
+    curves = Curves()
 
     def __init__(self, *_: object) -> None:
         pass
