@@ -157,3 +157,23 @@ def test_the_command_line_starts_without_heavy_packages(place: Path) -> None:
         [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+)
+def test_threads_that_wait_leave_the_machine_to_others(given: dict[str, str], spins: str) -> None:
+    code = (
+        "import os, sys; from pointtrack.cli import program\n"
+        "def run(arguments):\n"
+        "    print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)\n"
+        "program.run = run; program.main(['track'])"
+    )
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    plain = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env={**plain, **given}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == f"{spins} False\n"  # PyTorch has not yet looked
