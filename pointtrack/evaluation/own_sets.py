@@ -60,20 +60,19 @@ class ProceduralVal(Dataset):
         if not is_written(folder, seed, config, "png"):
             try:
                 folder.parent.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as place:
+                    made = Path(place) / folder.name
+                    write_clip(made, generate(seed, config), "png")
+                    try:
+                        made.rename(folder)
+                    except OSError:
+                        if not is_written(folder, seed, config, "png"):  # by another process
+                            raise
             except OSError as problem:
                 raise FormatError(
                     f"cannot keep {self.name} in {folder.parent}: {reason(problem)}; "
                     "set POINTTRACK_CACHE to a folder of yours"
                 ) from problem
-            clip = generate(seed, config)
-            with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as place:
-                made = Path(place) / folder.name
-                write_clip(made, clip, "png")
-                try:
-                    made.rename(folder)
-                except OSError as problem:
-                    if not is_written(folder, seed, config, "png"):  # by another process meanwhile
-                        raise FormatError(f"cannot write {folder}: {reason(problem)}") from problem
         return read_clip(folder, name)
 
 

@@ -97,6 +97,8 @@ class Trainer:
         self.optimiser = Optimiser(self.network, config.optimiser)
         self.loader = make_loader(config, self.group, pin=self.device.type == "cuda")
         self.step = 0
+        fast = config.precision == "auto" and bfloat16.is_fast(self.device)
+        self._low = fast or config.precision == "bfloat16"
         self._objective: nn.Module = Objective(self.network, config.loss, config.unroll)
         if self.group.world > 1:
             self._objective = DistributedDataParallel(self._objective)
@@ -130,10 +132,7 @@ class Trainer:
             torch._foreach_lerp_(means, list(self.network.parameters()), 1 - keep)
 
     def _autocast(self) -> torch.autocast:
-        low = self.config.precision == "bfloat16" or (
-            self.config.precision == "auto" and bfloat16.is_fast(self.device)
-        )
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._low)
 
     # -- the run -------------------------------------------------------------------------------
 
