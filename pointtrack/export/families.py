@@ -24,7 +24,7 @@ from pointtrack.networks.raft import SMALLEST, Encoded
 from pointtrack.networks.tapir import Features
 from pointtrack.networks.tapnext import State as StreamState
 from pointtrack.networks.tapnext_blocks import Memory
-from pointtrack.trackers.compact_session import latest
+from pointtrack.trackers.compact_follower import latest
 from pointtrack.trackers.compact_support import Found
 from pointtrack.trackers.neural.causal import Followed
 from pointtrack.trackers.neural.convention import Convention

@@ -129,7 +129,7 @@ class CompactNetwork(nn.Module):
         xy
             ``(P, 2)``.
         """
-        return self._fresh(which, xy, self._looks(features, which, xy))
+        return self._fresh(which, xy, self.looks(features, which, xy))
 
     def _fresh(self, which: Tensor, xy: Tensor, looks: Tensor) -> PointState:
         centre = looks[:, :, _SAMPLES // 2].flatten(1)  # P L*C
@@ -189,11 +189,10 @@ class CompactNetwork(nn.Module):
         after = self._remember(state, features, xy.detach(), hidden, logits)
         return after, answer
 
-    def search(self, state: PointState, features: Features) -> Match:
-        """Where in the whole frame points look as they did where they were asked for."""
-        patches = state.query[:, _SEARCHED]
-        sharpness = self.sharpness.exp()
-        return match(features[_SEARCHED], STRIDES[_SEARCHED], state.which, patches, sharpness)
+    def search(self, which: Tensor, looks: Tensor, features: Features) -> Match:
+        """Where in the whole of their frames points look most like ``looks (P, L, S, C)``."""
+        patches, sharpness = looks[:, _SEARCHED], self.sharpness.exp()
+        return match(features[_SEARCHED], STRIDES[_SEARCHED], which, patches, sharpness)
 
     def follow(
         self,
@@ -214,14 +213,15 @@ class CompactNetwork(nn.Module):
         doubt = in_doubt(after)
         if every:
             rows = torch.arange(len(doubt), device=doubt.device)
-            found = self.search(state, features).xy
+            found = self.search(state.which, state.query, features).xy
             away = doubt & _apart(found, after.xy)
             second = self.look_again(state, features, found, iterations)
             return put((after, answer), second, rows, away & surely(second[0]))
         rows = doubt.nonzero()[:, 0]
         if len(rows) == 0:
             return after, answer
-        found = self.search(state.rows(padded(rows)), features).xy[: len(rows)]
+        asked = state.rows(padded(rows))
+        found = self.search(asked.which, asked.query, features).xy[: len(rows)]
         away = _apart(found, after.xy[rows])
         rows, found = rows[away], found[away]
         if len(rows) == 0:
@@ -240,7 +240,7 @@ class CompactNetwork(nn.Module):
         fresh = self._fresh(state.which, found, state.query)
         return self.step(fresh, features, iterations, again=True)
 
-    def _looks(self, features: Features, which: Tensor, xy: Tensor) -> Tensor:
+    def looks(self, features: Features, which: Tensor, xy: Tensor) -> Tensor:
         """Support patches ``(P, L, S, C)``."""
         looks = []
         for maps, stride in zip(features, STRIDES, strict=True):
@@ -306,7 +306,7 @@ class CompactNetwork(nn.Module):
         """The state after a frame: looks are taken up as far as the point was surely seen."""
         carry = torch.sigmoid(self.carry(hidden).float())
         share = (chance(logits)[:, None] * carry[:, 1:])[..., None, None]
-        looks = self._looks(features, state.which, xy)
+        looks = self.looks(features, state.which, xy)
         recent = torch.lerp(state.recent.float(), looks.float(), share).to(looks.dtype)
         return PointState(state.which, xy, xy - state.xy, hidden, state.query, recent, logits)
 

@@ -44,8 +44,8 @@ class FollowingTracker(Tracker):
     Parameters
     ----------
     follower
-        The network: a `compact_session.Follower`, or what does the same.
-    working, threshold, refine, support, smooth
+        The network: a `compact_follower.Follower`, or what does the same.
+    working, threshold, refine, support, smooth, turns
         See `CompactTracker`.
     """
 
@@ -57,10 +57,11 @@ class FollowingTracker(Tracker):
         refine: bool,
         support: bool,
         smooth: bool,
+        turns: bool = False,
     ):
         self._follower = follower
         self._working, self._threshold, self._refine = working, threshold, refine
-        self._support, self._smooth = support, smooth
+        self._support, self._smooth, self._turns = support, smooth, turns
 
     @property
     def curves(self) -> Curves:
@@ -82,7 +83,7 @@ class FollowingTracker(Tracker):
         from pointtrack.trackers.compact_session import CompactSession
 
         return CompactSession(
-            self._follower, self._working, self._threshold, keep, self._refine, support
+            self._follower, self._working, self._threshold, keep, self._refine, support, self._turns
         )
 
     def _paths(
@@ -127,6 +128,10 @@ class CompactTracker(FollowingTracker):
     smooth
         In whole videos, average each position with those just before and after it
         (`smoothing.py`); not in sessions.
+    turns
+        In whole videos with support, look for points in doubt by what they would look like had
+        the picture been turned, or had it grown (`compact_turns.py`). It takes some seconds for
+        each of up to four frames that points are asked for on.
 
     Raises
     ------
@@ -147,6 +152,7 @@ class CompactTracker(FollowingTracker):
         refine: bool = True,
         support: bool = True,
         smooth: bool = True,
+        turns: bool = True,
     ):
         if working < _MULTIPLE:
             raise PointtrackError(f"working must be at least {_MULTIPLE} px, found {working}")
@@ -155,11 +161,11 @@ class CompactTracker(FollowingTracker):
                 "compact needs iterations >= 0 and a threshold from 0 to 1, found "
                 f"{iterations} and {threshold}"
             )
-        from pointtrack.trackers.compact_session import Follower
+        from pointtrack.trackers.compact_follower import Follower
 
         chosen = "bundled" if weights is None else weights
         follower = Follower(chosen, device, precision, iterations)
-        super().__init__(follower, working, threshold, refine, support, smooth)
+        super().__init__(follower, working, threshold, refine, support, smooth, turns)
 
 
 def working_size(size: Size, side: int) -> Size:

@@ -61,6 +61,18 @@ class Support:
         self._offsets = self._offsets[points]
         return np.repeat(points, EACH)
 
+    def move(self, points: NDArray[np.int64], found: Found, turns: Array, size: Size) -> Array:
+        """Take up ``points (R,)`` anew where they were found again, on what has turned by
+        ``turns (R, 2, 2)`` since; returns their rows' places."""
+        places = (found.xy[:, None] + _AROUND @ turns.mT).astype(np.float32)
+        places[:, 1:] = np.clip(places[:, 1:], 0, np.array(size, np.float32) - 1)
+        self._offsets[points] = places - found.xy[:, None]
+        return places.reshape(-1, 2)
+
+    def alone(self, found: Found) -> Found:
+        """As `agree`, of points that nothing else speaks of."""
+        return Found(found.xy, *self._true(found.sure, found.radius))
+
     def agree(self, found: Found, straight: Array) -> Found:
         """Where the points are.
 
@@ -90,8 +102,8 @@ class Support:
         moved = words[:, :EACH] - agreed[:, None]
         self._offsets = self._offsets + _ADAPT * moved * adapts[..., None]
         by_flow = (near * voices)[:, EACH:].mean(axis=1)
-        return Found(
-            agreed.astype(np.float32),
-            self._curves.confidence(np.maximum(sure.mean(axis=1), by_flow)),
-            self._curves.half(radius.mean(axis=1)),
-        )
+        heard = np.maximum(sure.mean(axis=1), by_flow)
+        return Found(agreed.astype(np.float32), *self._true(heard, radius.mean(axis=1)))
+
+    def _true(self, sure: Array, radius: Array) -> tuple[Array, Array]:
+        return self._curves.confidence(sure), self._curves.half(radius)

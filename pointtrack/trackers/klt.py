@@ -163,7 +163,7 @@ class KltSession(Session):
         return np.asarray(middle / 2, np.float32)
 
     def _reanchor(self, xy: Points, likeness: Values, held: Flags) -> tuple[Points, Values]:
-        aligned, alike = self._templates.align(self._grey, xy)
+        aligned, alike, _ = self._templates.align(self._grey, xy)
         gap = np.linalg.norm(aligned - xy, axis=1)
         reach = np.where(held, 0.1, 0.25) * self._window[0]
         taken = (alike >= _ALIKE) & (gap <= reach)

@@ -22,6 +22,7 @@ from pointtrack.trackers.templates import Templates
 _RADIUS, _SPACING = 7, 1
 _LIKE = 0.8  # correlation with the query's patch that counts as the same point
 _BETTER = 0.7  # what must be left of its distance to 1 at most, or the network's word stands
+_ITERATIONS = 3  # at each scale; a fourth changes nothing
 _REACH = 1.5  # working pixels that a point may be moved by
 
 
@@ -98,10 +99,10 @@ class Refiner:
         xy = rough
         for level in reversed(range(len(self._levels))):
             start = (xy / 2**level).astype(np.float32)
-            xy = self._levels[level].shift(self._pictures[level], start, rows, warp) * 2**level
-        fine, picture = self._levels[0], self._pictures[0]
-        shifted = fine.likeness(picture, xy, rows, warp)
-        turned, alike = fine.align(picture, xy, rows, warp)
+            found = self._levels[level].shift(self._pictures[level], start, rows, warp, _ITERATIONS)
+            xy = found * 2**level
+        fine = self._levels[0]
+        turned, alike, shifted = fine.align(self._pictures[0], xy, rows, warp, _ITERATIONS)
         better = alike > shifted
         place = np.where(better[:, None], turned, xy).astype(np.float32)
         moved = np.hypot(*(place - rough).T)

@@ -87,28 +87,35 @@ class Templates:
         return correlation(self._patch[rows], self._seen(grey, xy, warp))
 
     def align(
-        self, grey: Grey, xy: Array, rows: Rows = slice(None), warp: Array | None = None
-    ) -> tuple[Array, Array]:
+        self,
+        grey: Grey,
+        xy: Array,
+        rows: Rows = slice(None),
+        warp: Array | None = None,
+        iterations: int = _ITERATIONS,
+    ) -> tuple[Array, Array, Array]:
         """Move each patch to where it fits best near ``xy``.
 
-        Rows and the warps to begin with are as of `likeness`. Returns positions ``(R, 2)`` and
-        likeness there ``(R,)``. The warps found are only proposed; `accept` makes them current.
+        Rows and the warps to begin with are as of `likeness`. Returns positions ``(R, 2)``,
+        likeness there and likeness at ``xy``, both ``(R,)``. The warps found are only proposed;
+        `accept` makes them current.
         """
         position, warp = xy.astype(np.float32), self._warp[rows] if warp is None else warp
         patch, solve = self._patch[rows], self._solve[rows]
-        for _ in range(_ITERATIONS):
-            gap = (self._seen(grey, position, warp) - patch)[:, :-1]
-            change = np.einsum("kip,kp->ki", solve, gap)
+        seen = self._seen(grey, position, warp)
+        before = correlation(patch, seen)
+        for _ in range(iterations):
+            change = np.einsum("kip,kp->ki", solve, (seen - patch)[:, :-1])
             linear = np.clip(change[:, :4].reshape(-1, 2, 2) / self._radius, -0.2, 0.2)
             # Compose with the inverse of the small warp found.
             warp = warp @ np.linalg.inv(np.eye(2, dtype=np.float32) + linear)
             position = position - np.einsum("kij,kj->ki", warp, np.clip(change[:, 4:], -2, 2))
+            seen = self._seen(grey, position.astype(np.float32), warp.astype(np.float32))
         sane = (np.abs(np.linalg.det(warp)) > 0.25) & (np.abs(warp).max(axis=(1, 2)) < 4)
         warp, position = warp.astype(np.float32), position.astype(np.float32)
         self._proposed = self._warp.copy()
         self._proposed[rows] = warp
-        alike = correlation(patch, self._seen(grey, position, warp))
-        return position, np.where(sane, alike, 0)
+        return position, np.where(sane, correlation(patch, seen), 0), before
 
     def shift(
         self, grey: Grey, xy: Array, rows: Rows, warp: Array, iterations: int = _ITERATIONS

@@ -110,7 +110,7 @@ def unroll(
                 state = PointState(*(field.detach() for field in state))
             if config.rescue:
                 state = _rescue(state, order[:done], t - 1, batch, config.rescue)
-            found = network.search(state, maps)
+            found = network.search(state.which, state.query, maps)
             turns = config.iterations or None
             before = state
             hints = _hints(before, order[:done], t, batch)

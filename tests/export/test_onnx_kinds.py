@@ -13,7 +13,7 @@ import pointtrack as pt
 from pointtrack.export import export_onnx
 from pointtrack.export.checking import agreement, moving_picture, scattered
 from pointtrack.networks import locotrack, tapnext
-from pointtrack.trackers import compact_session
+from pointtrack.trackers import compact_follower
 from pointtrack.weights.calibration import Calibration, Curves
 
 for library in ("onnx", "onnxruntime", "onnxscript"):
@@ -45,7 +45,7 @@ def trackers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(locotrack, "ITERATIONS", 1)
         patch.setattr(tapnext, "tapnext", lambda: tapnext.TapNext(width=24, depth=2, heads=2))
-        patch.setattr(compact_session, "read_curves", lambda _: CURVES)
+        patch.setattr(compact_follower, "read_curves", lambda _: CURVES)
         path: Path = tmp_path_factory.mktemp("exported") / f"{name}.onnx"
         assert export_onnx(name, path, "random", **options) is not None
         yield pt.load(name, "random", "cpu", "float32", **options), pt.load(path)

@@ -61,7 +61,7 @@ def test_an_answer_has_the_promised_shapes(network, frames) -> None:
     assert answers[-1].xy.shape == (SMALL.iterations, 4, 2)
     for field in (answers[-1].visible, answers[-1].sure, answers[-1].spread):
         assert field.shape == (SMALL.iterations, 4)
-    found = network.search(state, network.encode(frames[-1:]))
+    found = network.search(state.which, state.query, network.encode(frames[-1:]))
     assert found.logits.shape == (4, 6 * 8)
     assert found.xy.shape == (4, 2)
     torch.testing.assert_close(state.xy, answers[-1].xy[-1])
@@ -126,7 +126,7 @@ def test_a_second_look_counts_when_it_is_sure(network, frames, monkeypatch, sure
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     once, _ = network.step(state, maps)
-    found = network.search(state, maps).xy
+    found = network.search(state.which, state.query, maps).xy
     away = (found - once.xy).norm(dim=1) > compact._APART
     assert away.any()
     twice, _ = network.look_again(state, maps, found)
@@ -194,8 +194,8 @@ def test_second_looks_come_in_few_sizes(network, frames, monkeypatch) -> None:
     sizes = set()
     monkeypatch.setattr(
         CompactNetwork,
-        "_looks",
-        lambda self, features, which, xy, old=CompactNetwork._looks: (
+        "looks",
+        lambda self, features, which, xy, old=CompactNetwork.looks: (
             sizes.add(len(xy)) or old(self, features, which, xy)
         ),
     )

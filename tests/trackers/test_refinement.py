@@ -8,7 +8,7 @@ import pytest
 from clips import Clip, clip, cover, on_frame, spread
 
 import pointtrack as pt
-from pointtrack.trackers import compact_session
+from pointtrack.trackers import compact_follower
 from pointtrack.trackers.refinement import Refiner
 from pointtrack.weights.calibration import Curves
 
@@ -103,13 +103,13 @@ class Rough:
 
     def step(self, state: np.ndarray, features: np.ndarray, *flows: np.ndarray) -> tuple:
         sure = np.ones(len(state), np.float32)
-        found = compact_session.Found(state + self.offset, sure, 0 * sure)
+        found = compact_follower.Found(state + self.offset, sure, 0 * sure)
         return state, found
 
 
 @pytest.fixture
 def rough(monkeypatch: pytest.MonkeyPatch) -> type[Rough]:
-    monkeypatch.setattr(compact_session, "Follower", Rough)
+    monkeypatch.setattr(compact_follower, "Follower", Rough)
     return Rough
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointtrack.trackers.compact_session import Flow
+from pointtrack.trackers.compact_follower import Flow
 from pointtrack.trackers.compact_support import Found
 from pointtrack.trackers.onnx.file import OnnxFile
 from pointtrack.trackers.session import Flags
