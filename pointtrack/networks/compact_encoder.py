@@ -29,13 +29,15 @@ class _Residual(nn.Module):
         self.conv_2, self.norm_2 = _conv(channels, channels), _norm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm_1(self.conv_1(x)))
-        return F.relu(x + self.norm_2(self.conv_2(y)))
+        y = F.relu_(self.norm_1(self.conv_1(x)))
+        return F.relu_(x + self.norm_2(self.conv_2(y)))
 
 
 def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
     residuals = [_Residual(outputs) for _ in range(blocks)]
-    return nn.Sequential(_conv(inputs, outputs, 2), _norm(outputs), nn.ReLU(), *residuals)
+    return nn.Sequential(
+        _conv(inputs, outputs, 2), _norm(outputs), nn.ReLU(inplace=True), *residuals
+    )
 
 
 class CompactEncoder(nn.Module):
@@ -58,7 +60,7 @@ class CompactEncoder(nn.Module):
         channels: int = 64,
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_conv(3, widths[0], 2), _norm(widths[0]), nn.ReLU())
+        self.stem = nn.Sequential(_conv(3, widths[0], 2), _norm(widths[0]), nn.ReLU(inplace=True))
         self.stages = nn.ModuleList(
             _stage(widths[i], widths[i + 1], blocks[i]) for i in range(len(STRIDES))
         )

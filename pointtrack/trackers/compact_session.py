@@ -91,7 +91,7 @@ class CompactSession(Session):
         flows = self._hints.latest(), self._hints.direct()
         self._state, found = self._follower.step(self._state, self._features, *flows)
         if self._support is not None:
-            found = self._support.agree(found, flows[1])
+            found = self._support.agree(found, self._hints.confirmed(flows[1]))
         if self._turns is not None and self.frame % _EVERY == 0:
             found = self._look_from_all_sides(found)
         assert self.size is not None

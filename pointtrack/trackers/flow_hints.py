@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from pointtrack.networks.compact_flow import straight
 from pointtrack.trackers.flow import ConsistentFlow, DisFlow, Points
+from pointtrack.trackers.patches import correlation, lattice, normalised, read
 
 Flags = NDArray[np.bool_]
 
+_PATCH = lattice(4, 2)
+_ALIKE = 0.8  # patches that are less alike than this show something else, the more so the less
 _TEMPLATES = 4  # frames at most from which flow is followed straight to the newest
 
 
@@ -31,6 +34,7 @@ class FlowHints:
         self._seen = 0
         self._origin = np.empty((0, 2), np.float32)  # K 2
         self._born = np.empty(0, np.int64)  # K
+        self._looks = np.empty((0, len(_PATCH) + 1), np.float32)  # K P+1
 
     def see(self, frame: NDArray[np.uint8]) -> None:
         """Take the next frame, ``(H, W, 3)`` RGB, of the same size as the one before."""
@@ -45,12 +49,16 @@ class FlowHints:
         """Points ``(K, 2)`` px are asked for on the newest frame."""
         if len(xy) and len(self._templates) < _TEMPLATES:
             self._templates[self._seen] = self._frames[-1]
-        self._origin = np.concatenate([self._origin, np.asarray(xy, np.float32)])
+        xy = np.asarray(xy, np.float32)
+        looks = normalised(read(self._frames[-1], xy, _PATCH))
+        self._looks = np.concatenate([self._looks, looks])
+        self._origin = np.concatenate([self._origin, xy])
         self._born = np.concatenate([self._born, np.full(len(xy), self._seen)])
 
     def keep(self, rows: Flags) -> None:
         """Forget all points but those of ``rows``."""
         self._origin, self._born = self._origin[rows], self._born[rows]
+        self._looks = self._looks[rows]
         wanted = set(self._born.tolist())
         self._templates = {t: held for t, held in self._templates.items() if t in wanted}
 
@@ -75,6 +83,15 @@ class FlowHints:
             which = torch.zeros(int(rows.sum()), dtype=torch.long)
             hints[rows] = straight(field, which, torch.from_numpy(self._origin[rows])).numpy()
         return hints
+
+    def confirmed(self, direct: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What `direct` says, trusted less the less the places that it leads to look alike.
+
+        Flow to a picture that shows nothing there and nothing back agrees with itself.
+        """
+        seen = normalised(read(self._frames[-1], direct[:, :2], _PATCH))
+        like = np.clip(correlation(self._looks, seen) / _ALIKE, 0, 1)
+        return np.column_stack([direct[:, :2], direct[:, 2] * like]).astype(np.float32)
 
 
 def video_flow(video: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -100,3 +100,11 @@ def test_points_have_support_of_their_own_in_whole_videos_only() -> None:
             now = session.step(frame)
             expected = plain.track(scene.frames, on_frame(points, 0)).xy[:, t] if t == 5 else None
     np.testing.assert_allclose(now.xy, expected, atol=1e-4)
+
+
+def test_nothing_is_seen_in_a_plain_picture() -> None:
+    scene = clip(8, (160, 160), seed=5).frames
+    scene[3:] = 110
+    tracks = pt.load("compact", working=160).track(scene, on_frame(spread((160, 160), 3, 3, 50), 0))
+    assert tracks.visible[:, :3].all()
+    assert not tracks.visible[:, 3:].any()

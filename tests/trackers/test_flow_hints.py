@@ -64,3 +64,25 @@ def test_the_flow_of_a_whole_video_is_what_a_stream_sees() -> None:
 @pytest.mark.parametrize("frames", [0, 1])
 def test_one_frame_has_no_flow(frames) -> None:
     assert [flow.shape for flow in video_flow(SCENE.frames[:frames])] == [(0, 80, 96, 4)] * 2
+
+
+def test_flow_that_leads_to_something_else_is_not_confirmed() -> None:
+    hints = shown(4, at_0=POINTS)
+    direct = hints.direct()
+    confirmed = hints.confirmed(direct)
+    np.testing.assert_array_equal(confirmed[:, :2], direct[:, :2])
+    np.testing.assert_allclose(confirmed[:, 2], direct[:, 2], rtol=0.1)
+    hints = shown(1, at_0=POINTS)
+    hints.see(np.full_like(SCENE.frames[0], 90))  # where nothing is, nothing moves
+    direct = hints.direct()
+    assert (direct[:, 2] > 0.5).any()
+    assert (hints.confirmed(direct)[:, 2] < 0.5 * direct[:, 2]).all()
+
+
+def test_a_plain_surface_is_confirmed() -> None:
+    plain = np.full_like(SCENE.frames[0], 90)
+    hints = FlowHints()
+    hints.see(plain)
+    hints.add(POINTS)
+    hints.see(plain + 10)
+    np.testing.assert_array_equal(hints.confirmed(hints.direct()), hints.direct())
