@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 import pointtrack
+from pointtrack.cli.average import average
 from pointtrack.cli.calibrate import calibrate
 from pointtrack.cli.compare import compare
 from pointtrack.cli.convert import convert
@@ -49,7 +50,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (track, dense, view, models, evaluate, compare, convert, export, train, calibrate):
+_VERBS = (
+    track,
+    dense,
+    view,
+    models,
+    evaluate,
+    compare,
+    convert,
+    export,
+    train,
+    calibrate,
+    average,
+)
+for _verb in _VERBS:
     app.command()(_verb)
 app.command("pseudo-label")(pseudo_label)
 app.add_typer(synth)

@@ -7,6 +7,7 @@ from pathlib import Path
 from cli_runs import Run
 
 from pointtrack.cli.calibrate import _words
+from pointtrack.weights.compact import BUNDLED, read_curves
 
 SETTINGS = """
 steps = 2
@@ -99,3 +100,17 @@ def test_calibrate_takes_a_name_with_its_path_and_a_path_with_an_equals_sign(
     assert _words(str(there)) == [str(there)]
     assert _words("pointodyssey=/data/po=1") == ["pointodyssey", "/data/po=1"]
     assert _words("blender-val") == ["blender-val"]
+
+
+def test_weights_of_several_runs_are_averaged(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "both.safetensors"
+    alone = run("average", BUNDLED, "--out", out)
+    assert alone.status == 2
+    assert "two runs or more" in alone.sentence
+    assert not out.exists()
+    both = run("average", BUNDLED, BUNDLED, "--out", out)
+    assert both.status == 0, both.err
+    assert read_curves(out) == read_curves(BUNDLED)
+    missing = run("average", BUNDLED, tmp_path / "none.safetensors", "--out", out)
+    assert missing.status == 2
+    assert "none.safetensors" in missing.sentence
