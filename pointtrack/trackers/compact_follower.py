@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pointtrack.errors import PointtrackError
 from pointtrack.networks.blocks import bfloat16
 from pointtrack.networks.compact import CompactNetwork, Features
 from pointtrack.networks.compact_flow import Hints, drift
 from pointtrack.networks.compact_state import Answer, PointState, join
 from pointtrack.trackers.compact_support import Found
+from pointtrack.trackers.neural.device import pick_device
 from pointtrack.trackers.session import Flags
 from pointtrack.weights.compact import Weights, load_compact, read_curves
 
@@ -37,7 +37,7 @@ class Follower:
     """The network on its device; shared by all sessions of a tracker."""
 
     def __init__(self, weights: Weights, device: str, precision: str, iterations: int) -> None:
-        self.device = _device(device)
+        self.device = pick_device(device)
         self._half, self.iterations = _half(precision, self.device), iterations or None
         network: CompactNetwork = load_compact(weights).to(self.device)
         self.curves = read_curves(weights)
@@ -131,12 +131,3 @@ def _half(precision: str, device: torch.device) -> torch.dtype | None:
     if precision != "auto":
         return _HALF[precision]
     return torch.bfloat16 if device.type == "cpu" and bfloat16.is_fast(device) else None
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        raise PointtrackError(f"there is no device {name!r} here") from problem
