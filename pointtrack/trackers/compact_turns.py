@@ -36,6 +36,7 @@ _PICTURES = 4  # frames at most whose points are looked for in this way
 _POINTS = 512  # and points
 _BELIEVED = 0.85  # chance to be seen and right from which a place is taken
 _AT_ONCE = 16  # points that are looked for together
+_LATER, _NEVER = -1, -2
 _MULTIPLE = 16
 
 
@@ -78,7 +79,8 @@ class Turns:
         self._pictures: dict[int, NDArray[np.uint8]] = {}
         self._born = np.empty(0, np.int64)  # K: the number of each one's picture
         self._origin = np.empty((0, 2), np.float32)  # K 2 working px
-        self._slot = np.empty(0, np.int64)  # K: the row of `_held` with its looks, or -1
+        self._slot = np.empty(0, np.int64)  # K: the row of `_held` with its looks, or below 0
+        self._promised = 0  # rows of `_held`, there or to come: earlier points come first
         self._held: list[Tensor] = []  # of V L S C
 
     def see(self, picture: NDArray[np.uint8]) -> None:
@@ -87,11 +89,14 @@ class Turns:
 
     def add(self, xy: Array) -> None:
         """Points ``(K, 2)`` working px are asked for on the newest frame."""
-        if len(self._pictures) < _PICTURES and self._picture is not None:
+        room = min(len(xy), _POINTS - self._promised)
+        if room and len(self._pictures) < _PICTURES and self._picture is not None:
             self._pictures[self._newest] = self._picture.copy()
+            self._promised += room
         self._born = np.concatenate([self._born, np.full(len(xy), self._newest)])
         self._origin = np.concatenate([self._origin, np.asarray(xy, np.float32)])
-        self._slot = np.concatenate([self._slot, np.full(len(xy), -1)])
+        slots = np.where(np.arange(len(xy)) < room, _LATER, _NEVER)
+        self._slot = np.concatenate([self._slot, slots])
 
     def keep(self, points: NDArray[np.bool_]) -> None:
         """Forget all points but those of ``points (K,)``."""
@@ -124,8 +129,7 @@ class Turns:
     def _turn(self, born: int) -> None:
         """Look at the points of a picture from all sides; then it is needed no more."""
         picture = self._pictures[born]
-        points = np.flatnonzero((self._born == born) & (self._slot < 0))
-        points = points[: _POINTS - len(self._held)]
+        points = np.flatnonzero((self._born == born) & (self._slot == _LATER))
         self._pictures[born] = np.empty((0, 0, 3), np.uint8)
         if len(points) == 0 or picture.size == 0:
             return
@@ -140,10 +144,7 @@ class Turns:
         low, size = turned.min(axis=0), np.ptp(turned, axis=0) + 1
         across, down = (math.ceil(side / _MULTIPLE) * _MULTIPLE for side in size)
         warp = np.column_stack([turn, -low])
-        how = cv2.INTER_AREA if abs(np.linalg.det(turn)) < 1 else cv2.INTER_LINEAR
-        made = cv2.warpAffine(
-            picture, warp, (across, down), flags=how, borderMode=cv2.BORDER_REFLECT_101
-        )
+        made = cv2.warpAffine(picture, warp, (across, down), borderMode=cv2.BORDER_REFLECT_101)
         features = self._follower.encode(np.asarray(made, np.uint8))
         places = (xy @ turn.T - low).astype(np.float32)
         return self._follower.looks(features, places).half()

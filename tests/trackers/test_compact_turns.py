@@ -12,7 +12,7 @@ import pointtrack as pt
 from pointtrack.networks.compact_state import PointState
 from pointtrack.trackers import compact_turns
 from pointtrack.trackers.compact_follower import Follower
-from pointtrack.trackers.compact_turns import TURNS, Turns
+from pointtrack.trackers.compact_turns import Turns
 
 SIZE = (160, 160)
 SIDE = 160
@@ -50,7 +50,6 @@ def test_points_are_found_again_though_they_have_turned(angle: float, size: floa
         tracker = pt.load("compact", working=SIDE, turns=turns)
         tracks = tracker.track(frames, on_frame(POINTS, 0))
         found[turns] = (tracks.visible[:, -1] & (off(tracks.xy[:, -1], places) < 4)).sum()
-    print(found)
     assert found[True] >= len(POINTS) // 2 > found[False]
 
 
@@ -88,9 +87,8 @@ def test_a_point_is_found_by_the_turn_that_it_made() -> None:
     assert set(points) <= set(rows)
     right = off(xy, places[points]) < 4
     assert right.mean() > 0.8
-    expected = TURNS[np.argmin(np.abs(TURNS - _rotation(-60)).sum(axis=(1, 2)))]
-    same = np.isclose(made, expected, atol=1e-4).all(axis=(1, 2))
-    assert same[right].mean() > 0.8
+    near = np.linalg.norm(made - _rotation(-60), axis=(1, 2)) < 0.6  # at most one step off
+    assert near[right].mean() > 0.8
     for part in parts:
         np.testing.assert_array_equal(part.state.xy.numpy(), part.found.xy)
 
