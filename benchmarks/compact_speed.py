@@ -1,22 +1,30 @@
 """The bundled default's speed and memory, beside mft's in the same run.
 
 python benchmarks/compact_speed.py [--weights FILE] [--points 100,1000] [--threads 1,2] \
-    [--precisions float32,bfloat16] [--frames 24] [--rounds 3] [--long 3000 --short 300] [--profile]
+    [--precisions float32,bfloat16] [--frames 24] [--rounds 3] [--long 3000 --short 300] \
+    [--profile] [--tuned]
 
 Frames of 256x256, decoded beforehand. Each pair of trackers takes turns, round by round, and the
 least time of each counts; the first frame, on which points are only taken up, is left out.
 Seconds are the processor's on one thread, so that other work on the machine counts little, and
 the clock's on several. Memory is the most that a fresh process had resident, with the video read
-from a file; 0 frames leave it out. The profile says which parts of a step take how long.
+from a file; 0 frames leave it out. The profile says which parts of a step take how long. Tuned is
+what the command line does to its process (`pointtrack.cli.tuning`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable
+
+from pointtrack.cli.tuning import tune
+
+if "--tuned" in sys.argv:
+    tune()  # before PyTorch is imported
 
 import numpy as np
 import torch
@@ -39,6 +47,7 @@ def main() -> None:
     parser.add_argument("--long", type=int, default=3000)
     parser.add_argument("--short", type=int, default=300)
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--tuned", action="store_true")
     parser.add_argument("--one", nargs=3, metavar=("MODEL", "FRAMES", "POINTS"), help="internal")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # random weights say so

@@ -28,6 +28,7 @@ from pointtrack.cli.shared import Interrupted, messages
 from pointtrack.cli.synth import app as synth
 from pointtrack.cli.track import track
 from pointtrack.cli.train import train
+from pointtrack.cli.tuning import tune
 from pointtrack.cli.view import view
 from pointtrack.errors import PointtrackError
 from pointtrack.files import reason
@@ -35,7 +36,6 @@ from pointtrack.video.opencv import quiet_opencv
 
 INTERRUPTED = 130
 _TERMINATED = 143
-_SPINS = "1000"  # no slower alone, and twice as fast beside another; see docs/performance.md
 
 # Typer brings its own copy of click since 0.20; this is the error class of whichever it uses.
 _UsageError: Any = next(
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     Exit status: 0 when all went well, 1 when some of several videos failed, 2 on bad input
     (one sentence on standard error), 130 on Ctrl-C, 143 when told to end.
     """
-    _spin_less()
+    tune()
     # As an exception, so that half-written files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -96,16 +96,6 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError:  # said already; what is left must not be tried again when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
-
-
-def _spin_less() -> None:
-    """Have PyTorch's threads, where they are GNU's, spin only briefly when they wait.
-
-    As long as by default they hold up whatever else runs on the machine, and that them in turn.
-    Only before PyTorch is imported does it make a difference. Who has set either has it so.
-    """
-    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
-        os.environ["GOMP_SPINCOUNT"] = _SPINS
 
 
 def run(arguments: list[str]) -> int:

@@ -313,8 +313,8 @@ def _differ(old: Queries | None, new: Queries, point: int) -> bool:
 class Ticker:
     """Counts frames of work for a progress callback."""
 
-    def __init__(self, progress: Progress | None, total: int):
-        self._progress, self._total, self._done = progress, total, 0
+    def __init__(self, progress: Progress | None, total: int, done: int = 0):
+        self._progress, self._total, self._done = progress, total, done
 
     def __call__(self, frames: int = 1) -> None:
         self._done += frames

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pointtrack.errors import PointtrackError
 from pointtrack.geometry import Size
 from pointtrack.queries import Queries
-from pointtrack.trackers.base import Paths, Progress, Tracker
+from pointtrack.trackers.base import Paths, Progress, Ticker, Tracker
+from pointtrack.trackers.gaps import fill_gaps, find_gaps, frames_within
 from pointtrack.trackers.smoothing import smoothed
 from pointtrack.video import Video
 from pointtrack.weights import ModelCard
@@ -45,7 +46,7 @@ class FollowingTracker(Tracker):
     ----------
     follower
         The network: a `compact_follower.Follower`, or what does the same.
-    working, threshold, refine, support, smooth, turns
+    working, threshold, refine, support, smooth, turns, fill
         See `CompactTracker`.
     """
 
@@ -58,10 +59,12 @@ class FollowingTracker(Tracker):
         support: bool,
         smooth: bool,
         turns: bool = False,
+        fill: bool = True,
     ):
         self._follower = follower
         self._working, self._threshold, self._refine = working, threshold, refine
-        self._support, self._smooth, self._turns = support, smooth, turns
+        self._support, self._smooth = support, smooth
+        self._turns, self._fill = turns, fill
 
     @property
     def curves(self) -> Curves:
@@ -76,20 +79,37 @@ class FollowingTracker(Tracker):
         return self._make(keep, support=False)
 
     def _sweeper(self) -> CompactSession:
+        return self._make(keep=False, support=self._support, turns=self._turns)
+
+    def _filler(self) -> CompactSession:
         return self._make(keep=False, support=self._support)
 
-    def _make(self, keep: bool, support: bool) -> CompactSession:
+    def _make(self, keep: bool, support: bool, turns: bool = False) -> CompactSession:
         # Networks are imported when one is wanted: PyTorch is slow to start.
         from pointtrack.trackers.compact_session import CompactSession
 
         return CompactSession(
-            self._follower, self._working, self._threshold, keep, self._refine, support, self._turns
+            self._follower, self._working, self._threshold, keep, self._refine, support, turns
         )
 
     def _paths(
         self, video: Video, queries: Queries, both_ways: bool, progress: Progress | None
     ) -> Paths:
-        paths = super()._paths(video, queries, both_ways, progress)
+        done = 0
+
+        def swept(frames: int, total: int) -> None:
+            nonlocal done
+            done = frames
+            if progress is not None:
+                progress(frames, total)
+
+        paths = super()._paths(video, queries, both_ways, swept)
+        if self._fill and (gaps := find_gaps(paths, queries, both_ways)):
+            frames = done + frames_within(gaps)
+            ticker = Ticker(progress, frames, done)
+            paths = fill_gaps(paths, gaps, video, self._filler, ticker)
+            if progress is not None:
+                progress(frames, frames)
         if not self._smooth:
             return paths
         return smoothed(paths, queries, _JITTER * math.sqrt(video.size[0] * video.size[1]) / 256)
@@ -132,6 +152,9 @@ class CompactTracker(FollowingTracker):
         In whole videos with support, look for points in doubt by what they would look like had
         the picture been turned, or had it grown (`compact_turns.py`). It takes some seconds for
         each of up to four frames that points are asked for on.
+    fill
+        In whole videos, follow points that were found again back from there (`gaps.py`), for up
+        to twice the time.
 
     Raises
     ------
@@ -153,6 +176,7 @@ class CompactTracker(FollowingTracker):
         support: bool = True,
         smooth: bool = True,
         turns: bool = True,
+        fill: bool = True,
     ):
         if working < _MULTIPLE:
             raise PointtrackError(f"working must be at least {_MULTIPLE} px, found {working}")
@@ -165,7 +189,7 @@ class CompactTracker(FollowingTracker):
 
         chosen = "bundled" if weights is None else weights
         follower = Follower(chosen, device, precision, iterations)
-        super().__init__(follower, working, threshold, refine, support, smooth, turns)
+        super().__init__(follower, working, threshold, refine, support, smooth, turns, fill)
 
 
 def working_size(size: Size, side: int) -> Size:

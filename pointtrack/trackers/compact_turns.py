@@ -76,7 +76,8 @@ class Turns:
         self._follower = follower
         self._newest = -1
         self._picture: NDArray[np.uint8] | None = None
-        self._pictures: dict[int, NDArray[np.uint8]] = {}
+        self._kept: set[int] = set()  # the numbers of pictures whose points are looked for
+        self._pictures: dict[int, NDArray[np.uint8]] = {}  # those of them not yet turned
         self._born = np.empty(0, np.int64)  # K: the number of each one's picture
         self._origin = np.empty((0, 2), np.float32)  # K 2 working px
         self._slot = np.empty(0, np.int64)  # K: the row of `_held` with its looks, or below 0
@@ -90,7 +91,8 @@ class Turns:
     def add(self, xy: Array) -> None:
         """Points ``(K, 2)`` working px are asked for on the newest frame."""
         room = min(len(xy), _POINTS - self._promised)
-        if room and len(self._pictures) < _PICTURES and self._picture is not None:
+        if room and len(self._kept) < _PICTURES and self._picture is not None:
+            self._kept.add(self._newest)
             self._pictures[self._newest] = self._picture.copy()
             self._promised += room
         self._born = np.concatenate([self._born, np.full(len(xy), self._newest)])
@@ -128,10 +130,9 @@ class Turns:
 
     def _turn(self, born: int) -> None:
         """Look at the points of a picture from all sides; then it is needed no more."""
-        picture = self._pictures[born]
+        picture = self._pictures.pop(born)
         points = np.flatnonzero((self._born == born) & (self._slot == _LATER))
-        self._pictures[born] = np.empty((0, 0, 3), np.uint8)
-        if len(points) == 0 or picture.size == 0:
+        if len(points) == 0:
             return
         looks = [self._looks(picture, turn, self._origin[points]) for turn in TURNS]
         self._slot[points] = len(self._held) + np.arange(len(points))

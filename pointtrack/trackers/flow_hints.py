@@ -34,7 +34,6 @@ class FlowHints:
         self._seen = 0
         self._origin = np.empty((0, 2), np.float32)  # K 2
         self._born = np.empty(0, np.int64)  # K
-        self._looks = np.empty((0, len(_PATCH) + 1), np.float32)  # K P+1
 
     def see(self, frame: NDArray[np.uint8]) -> None:
         """Take the next frame, ``(H, W, 3)`` RGB, of the same size as the one before."""
@@ -49,16 +48,12 @@ class FlowHints:
         """Points ``(K, 2)`` px are asked for on the newest frame."""
         if len(xy) and len(self._templates) < _TEMPLATES:
             self._templates[self._seen] = self._frames[-1]
-        xy = np.asarray(xy, np.float32)
-        looks = normalised(read(self._frames[-1], xy, _PATCH))
-        self._looks = np.concatenate([self._looks, looks])
-        self._origin = np.concatenate([self._origin, xy])
+        self._origin = np.concatenate([self._origin, np.asarray(xy, np.float32)])
         self._born = np.concatenate([self._born, np.full(len(xy), self._seen)])
 
     def keep(self, rows: Flags) -> None:
         """Forget all points but those of ``rows``."""
         self._origin, self._born = self._origin[rows], self._born[rows]
-        self._looks = self._looks[rows]
         wanted = set(self._born.tolist())
         self._templates = {t: held for t, held in self._templates.items() if t in wanted}
 
@@ -89,8 +84,12 @@ class FlowHints:
 
         Flow to a picture that shows nothing there and nothing back agrees with itself.
         """
-        seen = normalised(read(self._frames[-1], direct[:, :2], _PATCH))
-        like = np.clip(correlation(self._looks, seen) / _ALIKE, 0, 1)
+        like = np.zeros(len(direct), np.float32)
+        for born, template in self._templates.items():
+            rows = self._born == born
+            looks = normalised(read(template, self._origin[rows], _PATCH))
+            seen = normalised(read(self._frames[-1], direct[rows, :2], _PATCH))
+            like[rows] = np.clip(correlation(looks, seen) / _ALIKE, 0, 1)
         return np.column_stack([direct[:, :2], direct[:, 2] * like]).astype(np.float32)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pointtrack.trackers.patches import Array, Grey
 from pointtrack.trackers.templates import Templates
 
-_RADIUS, _SPACING = 7, 1
+_RADIUS, _SPACING = 6, 1
 _LIKE = 0.8  # correlation with the query's patch that counts as the same point
 _BETTER = 0.7  # what must be left of its distance to 1 at most, or the network's word stands
 _ITERATIONS = 3  # at each scale; a fourth changes nothing
@@ -85,17 +85,18 @@ class Refiner:
             warp = fine.warp(chosen)
             if not carried:
                 warp = np.broadcast_to(np.eye(2, dtype=np.float32), warp.shape)
-            found, good = self._search(result[chosen], chosen, warp, least)
+            found, good, astray = self._search(result[chosen], chosen, warp, least)
             result[chosen[good]] = found[good]
-            chosen, least = chosen[~good], least[~good]
+            chosen, least = chosen[astray], least[astray]
             if len(chosen) == 0:
                 break
         return result
 
     def _search(
         self, rough: Array, rows: NDArray[np.int64], warp: Array, least: Array
-    ) -> tuple[Array, NDArray[np.bool_]]:
-        """Where patches fit from ``warp (R, 2, 2)`` on, and whether that is to be believed."""
+    ) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_]]:
+        """Where patches fit from ``warp (R, 2, 2)`` on, whether that is to be believed, and
+        whether they fit nowhere near."""
         xy = rough
         for level in reversed(range(len(self._levels))):
             start = (xy / 2**level).astype(np.float32)
@@ -106,8 +107,9 @@ class Refiner:
         better = alike > shifted
         place = np.where(better[:, None], turned, xy).astype(np.float32)
         moved = np.hypot(*(place - rough).T)
-        good = (np.maximum(alike, shifted) >= least) & (moved <= _REACH * self._scale)
+        fit, near = np.maximum(alike, shifted), moved <= _REACH * self._scale
+        good = (fit >= least) & near
         taken = np.zeros(len(fine.warp()), bool)
         taken[rows[good & better]] = True
         fine.accept(taken)
-        return place, good
+        return place, good, (fit < _LIKE) | ~near

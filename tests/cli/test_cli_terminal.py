@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import pty
 import re
 import shutil
@@ -177,3 +178,23 @@ def test_threads_that_wait_leave_the_machine_to_others(given: dict[str, str], sp
         command, env={**plain, **given}, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == f"{spins} False\n"  # PyTorch has not yet looked
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="GNU's C library only")
+@pytest.mark.parametrize("given", [{}, {"MALLOC_TRIM_THRESHOLD_": "131072"}])
+def test_memory_that_was_freed_is_kept_for_the_next_frame(given: dict[str, str]) -> None:
+    code = (
+        "import resource, numpy as np; from pointtrack.cli.tuning import tune; tune()\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "def frame(): some = [np.ones(5 << 20, np.uint8) for _ in range(4)]\n"
+        "frame(); before = faults()\n"
+        "for _ in range(20): frame()\n"
+        "print(faults() - before)"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**plain, **given}, capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    kept = int(done.stdout) < 1000
+    assert kept == (not given)  # who has set it has it so

@@ -129,3 +129,20 @@ def test_points_that_go_take_their_looks_with_them() -> None:
     for part in parts:
         assert (off(part.found.xy, POINTS[kept][part.points]) < 2).all()
     assert sum(len(part.points) for part in parts) >= kept.sum() // 2
+
+
+def test_points_that_are_found_late_are_followed_back_to_where_they_came_into_sight() -> None:
+    frames, places = _turned(70, 1.0)
+    right = {}
+    for fill in (False, True):
+        seen: list[tuple[int, int]] = []
+        tracker = pt.load("compact", working=SIDE, fill=fill)
+        tracks = tracker.track(
+            frames, on_frame(POINTS, 0), progress=lambda *both, seen=seen: seen.append(both)
+        )
+        good = off(tracks.xy, places[:, None]) < 4
+        right[fill] = (tracks.visible & good)[:, 7:9].sum()
+        assert seen[-1][0] == seen[-1][1] >= len(frames)
+        assert seen == sorted(seen)
+    assert right[False] == 0  # they come back on frame 7, and are looked for on frame 9
+    assert right[True] >= len(POINTS) // 2

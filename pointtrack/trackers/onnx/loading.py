@@ -114,8 +114,10 @@ def _compact(
     refine: bool = True,
     support: bool = True,
     smooth: bool = True,
+    fill: bool = True,
 ) -> Tracker:
-    return FollowingTracker(OnnxFollower(file), working, threshold, refine, support, smooth)
+    follower = OnnxFollower(file)
+    return FollowingTracker(follower, working, threshold, refine, support, smooth, fill=fill)
 
 
 _KINDS: dict[str, Callable[..., Tracker]] = {
