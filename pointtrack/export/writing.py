@@ -21,6 +21,8 @@ from pointtrack.trackers.registry import load
 from pointtrack.trackers.registry import options as model_options
 
 SUFFIX = ".onnx"
+# A file moves points equally often in sessions and in whole videos.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"compact": {"iterations": 2}}
 _OURS = ("compile", "joining")  # options that mean nothing to a file
 _LARGEST = 2 << 30  # bytes of one file in this format
 
@@ -63,6 +65,7 @@ def export_onnx(
         raise PointtrackError(f"an exported model is a {SUFFIX} file, found {target}")
     for module in ("onnx", "onnxscript", "onnxruntime"):
         require(module, EXTRA)
+    options = {**_DEFAULTS.get(model, {}), **options}
     _check_options(model, options)
     tracker = load(model, weights, device="cpu", precision="float32", **options)
     made = exported(model, tracker)

@@ -58,6 +58,7 @@ _SCALE = 8.0  # px: what offsets are measured in
 _STEP = 2.0  # px: what the last word on a move is given in
 _EDGE = 32.0  # px: how far from an edge of the picture it is noticed
 _APART = 6.0  # px: nearer to each other than this, two looks are the same
+_PEAK = 0.05  # chance of a cell of the whole frame below which no second look is ever believed
 _AT_ONCE = 1_000_000  # numbers that are compared at a time
 _PULLS = 2 * len(STRIDES) + 2  # what may move a point: neighbourhoods by two looks, and two flows
 
@@ -213,17 +214,18 @@ class CompactNetwork(nn.Module):
         doubt = in_doubt(after)
         if every:
             rows = torch.arange(len(doubt), device=doubt.device)
-            found = self.search(state.which, state.query, features).xy
-            away = doubt & _apart(found, after.xy)
-            second = self.look_again(state, features, found, iterations)
+            match = self.search(state.which, state.query, features)
+            away = doubt & _elsewhere(match, after.xy)
+            second = self.look_again(state, features, match.xy, iterations)
             return put((after, answer), second, rows, away & surely(second[0]))
         rows = doubt.nonzero()[:, 0]
         if len(rows) == 0:
             return after, answer
         asked = state.rows(padded(rows))
-        found = self.search(asked.which, asked.query, features).xy[: len(rows)]
-        away = _apart(found, after.xy[rows])
-        rows, found = rows[away], found[away]
+        match = self.search(asked.which, asked.query, features)
+        match = Match(*(field[: len(rows)] for field in match))
+        away = _elsewhere(match, after.xy[rows])
+        rows, found = rows[away], match.xy[away]
         if len(rows) == 0:
             return after, answer
         second = self.look_again(state.rows(padded(rows)), features, padded(found), iterations)
@@ -244,7 +246,7 @@ class CompactNetwork(nn.Module):
         """Support patches ``(P, L, S, C)``."""
         looks = []
         for maps, stride in zip(features, STRIDES, strict=True):
-            index, _, fraction = patch_index(maps.shape[1:3], which, xy / stride, SUPPORT)
+            index, fraction = patch_index(maps.shape[1:3], which, xy / stride, SUPPORT)
             pixels = gather(maps, index)
             looks.append(interpolate(pixels, fraction.to(pixels.dtype)).flatten(1, 2))
         return torch.stack(looks, dim=1)
@@ -271,9 +273,7 @@ class CompactNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         seen, middles = [], []
         for level, (maps, stride) in enumerate(zip(features, STRIDES, strict=True)):
-            index, _, fraction = patch_index(
-                maps.shape[1:3], which, xy / stride, self.config.radius
-            )
+            index, fraction = patch_index(maps.shape[1:3], which, xy / stride, self.config.radius)
             pixels = gather(maps, index.flatten(1))  # P 64 C
             products = (pixels @ templates[:, level]).view(*index.shape, -1)  # P 8 8 2S
             near = interpolate(products, fraction.to(products.dtype))  # P 7 7 2S
@@ -311,9 +311,9 @@ class CompactNetwork(nn.Module):
         return PointState(state.which, xy, xy - state.xy, hidden, state.query, recent, logits)
 
 
-def _apart(one: Tensor, other: Tensor) -> Tensor:
-    """Which of two looks' places are not the same, ``(P,)`` bool."""
-    return (one - other).norm(dim=1) > _APART
+def _elsewhere(found: Match, xy: Tensor) -> Tensor:
+    """Which points a second look may find in another place than ``xy (P, 2)``, ``(P,)`` bool."""
+    return ((found.xy - xy).norm(dim=1) > _APART) & (found.peak > _PEAK)
 
 
 _NOTICED = 2 + 2 + 2 + 4 + 2 + 1 + 1 + 2 + 2 * (2 + 2 + 1)

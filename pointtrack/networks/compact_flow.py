@@ -74,5 +74,5 @@ def drift(fields: Tensor, which: Tensor, xy: Tensor) -> Tensor:
 
 
 def _read(fields: Tensor, which: Tensor, xy: Tensor) -> Tensor:
-    index, _, fraction = patch_index(fields.shape[1:3], which, xy, 0)
+    index, fraction = patch_index(fields.shape[1:3], which, xy, 0)
     return interpolate(gather(fields, index).float(), fraction.float())[:, 0, 0]

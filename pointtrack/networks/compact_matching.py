@@ -20,10 +20,13 @@ class Match(NamedTuple):
         ``(P, h * w)``: which cell the point is in.
     xy : Tensor
         ``(P, 2)`` pixels: the mean over the cells around the greatest.
+    peak : Tensor
+        ``(P,)``: how likely the greatest is the one, of all.
     """
 
     logits: Tensor
     xy: Tensor
+    peak: Tensor
 
 
 def match(maps: Tensor, stride: int, which: Tensor, looks: Tensor, sharpness: Tensor) -> Match:
@@ -48,12 +51,13 @@ def match(maps: Tensor, stride: int, which: Tensor, looks: Tensor, sharpness: Te
         products = _in_groups(cells, which, looks)
     logits = sharpness * products.float() / (looks.shape[1] // maps.shape[3])
     chances = logits.softmax(dim=1)
-    index, inside = _around(chances.argmax(dim=1), height, width)  # P 25
+    peak, place = chances.max(dim=1)
+    index, inside = _around(place, height, width)  # P 25
     near = chances.gather(1, index) * inside
     share = near / near.sum(dim=1, keepdim=True).clamp_min(1e-12)
     column, row = (axis.to(near) for axis in _column_row(index, width))
     xy = torch.stack([(share * column).sum(1), (share * row).sum(1)], dim=1) * stride
-    return Match(logits, xy)
+    return Match(logits, xy, peak)
 
 
 def _patches(maps: Tensor, side: int) -> Tensor:

@@ -72,7 +72,7 @@ class Frames(NamedTuple):
         start = sum(height * width for height, width in self.sizes[:level])
         tokens = self.tokens.shape[2]
         own = torch.zeros_like(number)
-        index, _, fraction = patch_index(self.sizes[level], own, xy, radius, order="xy")
+        index, fraction = patch_index(self.sizes[level], own, xy, radius, order="xy")
         index = index + (start + number * tokens)[..., None, None]
         return gather(self.tokens, index), fraction
 

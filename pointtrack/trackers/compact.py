@@ -36,7 +36,7 @@ THRESHOLD = 0.4  # best for the average Jaccard; lower for more points that may 
 WORKING = 448  # finer than most frames in training, which pays; see docs/training_log.md
 
 _MULTIPLE = 16
-_JITTER = 1.0  # px at a width of 256: farther, a position is not smoothed
+_JITTER = 0.4  # px at a width of 256: farther, a position is not smoothed
 
 
 class FollowingTracker(Tracker):
@@ -134,7 +134,7 @@ class CompactTracker(FollowingTracker):
         Frames are brought to as many pixels as a square of this side has.
     iterations
         How often a point is moved within a frame; 0: as often as the network can tell apart
-        (three times).
+        (three times). None: twice in sessions, and three times in whole videos with support.
     threshold
         A point counts as visible from this confidence on: the probability that it is seen *and*
         right to within 8 px (at a width of 256). A point that is lost is not called visible.
@@ -170,7 +170,7 @@ class CompactTracker(FollowingTracker):
         device: str = "auto",
         precision: str = "auto",
         working: int = WORKING,
-        iterations: int = 2,
+        iterations: int | None = None,
         threshold: float = THRESHOLD,
         refine: bool = True,
         support: bool = True,
@@ -180,7 +180,7 @@ class CompactTracker(FollowingTracker):
     ):
         if working < _MULTIPLE:
             raise PointtrackError(f"working must be at least {_MULTIPLE} px, found {working}")
-        if iterations < 0 or not 0 <= threshold <= 1:
+        if (iterations or 0) < 0 or not 0 <= threshold <= 1:
             raise PointtrackError(
                 "compact needs iterations >= 0 and a threshold from 0 to 1, found "
                 f"{iterations} and {threshold}"

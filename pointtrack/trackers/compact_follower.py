@@ -21,6 +21,7 @@ from pointtrack.weights.compact import Weights, load_compact, read_curves
 Flow = NDArray[np.float32]
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
+_LIVE = 2  # moves of a point within a frame, where time counts
 _HALF = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -34,11 +35,20 @@ def latest(answer: Answer) -> Sequence[torch.Tensor]:
 
 
 class Follower:
-    """The network on its device; shared by all sessions of a tracker."""
+    """The network on its device; shared by all sessions of a tracker.
 
-    def __init__(self, weights: Weights, device: str, precision: str, iterations: int) -> None:
+    ``iterations`` is how often a point is moved within a frame; 0: as often as the network can tell
+    apart; None: twice, or as often where `step` is to be careful.
+    """
+
+    def __init__(
+        self, weights: Weights, device: str, precision: str, iterations: int | None = None
+    ) -> None:
         self.device = pick_device(device)
-        self._half, self.iterations = _half(precision, self.device), iterations or None
+        self._half = _half(precision, self.device)
+        self.iterations, self.careful = iterations or None, iterations or None
+        if iterations is None:
+            self.iterations = _LIVE
         network: CompactNetwork = load_compact(weights).to(self.device)
         self.curves = read_curves(weights)
         self.network = network.requires_grad_(False)
@@ -63,13 +73,19 @@ class Follower:
 
     @torch.inference_mode()
     def step(
-        self, state: PointState, features: Features, flow: Flow, direct: Flow
+        self,
+        state: PointState,
+        features: Features,
+        flow: Flow,
+        direct: Flow,
+        careful: bool = False,
     ) -> tuple[PointState, Found]:
         """Follow points onto the frame of these features, as `FlowHints` speaks of it."""
         near = drift(torch.from_numpy(flow)[None].to(self.device), state.which, state.xy)
         hints = Hints(near, torch.from_numpy(direct).to(self.device))
+        moves = self.careful if careful else self.iterations
         with self._autocast():
-            state, answer = self.network.follow(state, features, self.iterations, hints=hints)
+            state, answer = self.network.follow(state, features, moves, hints=hints)
         return state, self._found(answer)
 
     @torch.inference_mode()
@@ -96,7 +112,7 @@ class Follower:
             rows = torch.arange(count, device=self.device)
             asked = state._replace(query=looks[rows, best])
             found = match.xy.view(count, each, 2)[rows, best]
-            after, answer = self.network.look_again(asked, features, found, self.iterations)
+            after, answer = self.network.look_again(asked, features, found, self.careful)
         return after, self._found(answer), best.cpu().numpy()
 
     @torch.inference_mode()

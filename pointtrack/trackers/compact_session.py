@@ -89,7 +89,8 @@ class CompactSession(Session):
         if self._state is None:
             return self._now
         flows = self._hints.latest(), self._hints.direct()
-        self._state, found = self._follower.step(self._state, self._features, *flows)
+        careful = self._support is not None
+        self._state, found = self._follower.step(self._state, self._features, *flows, careful)
         if self._support is not None:
             found = self._support.agree(found, self._hints.confirmed(flows[1]))
         if self._turns is not None and self.frame % _EVERY == 0:

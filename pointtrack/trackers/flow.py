@@ -127,16 +127,18 @@ class DisFlow:
         picture's size. ``"fine"`` searches as fast does, but down to half the size, and
         leaves out the smoothing that follows: when several flows compete, as in MFT, that is
         nearly as good as medium in half the time.
+    iterations
+        Steps of a patch's search at each scale; default: the preset's, 16.
 
     Notes
     -----
     A picture with a side under 12 pixels is continued with its edge while it is searched.
     """
 
-    def __init__(self, preset: str = "medium"):
+    def __init__(self, preset: str = "medium", iterations: int | None = None):
         if preset not in _PRESETS:
             raise PointtrackError(f"preset must be one of {', '.join(_PRESETS)}, found {preset!r}")
-        self._preset = preset
+        self._preset, self._iterations = preset, iterations
 
     def prepare(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -163,6 +165,8 @@ class DisFlow:
         if self._preset == "fine":
             matcher.setFinestScale(1)
             matcher.setVariationalRefinementIterations(0)
+        if self._iterations is not None:
+            matcher.setGradientDescentIterations(self._iterations)
         # Where OpenCV must lower the finest scale itself it may read beyond small pictures.
         least, most = min(picture.shape), max(picture.shape)
         coarsest = min(math.log2(most / (4 * _DIS_PATCH)) + 0.5, math.log2(least / _DIS_PATCH))

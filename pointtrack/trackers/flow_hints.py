@@ -15,6 +15,7 @@ Flags = NDArray[np.bool_]
 
 _PATCH = lattice(4, 2)
 _ALIKE = 0.8  # patches that are less alike than this show something else, the more so the less
+_ITERATIONS = 8  # of the search for flow: more of them lose small motions among large ones
 _TEMPLATES = 4  # frames at most from which flow is followed straight to the newest
 
 
@@ -27,7 +28,7 @@ class FlowHints:
     """
 
     def __init__(self) -> None:
-        self._source = DisFlow("fine")
+        self._source = DisFlow("fine", iterations=_ITERATIONS)
         self._frames: list[NDArray[np.uint8]] = []
         self._templates: dict[int, NDArray[np.uint8]] = {}
         self._flows: dict[int, ConsistentFlow] = {}

@@ -75,3 +75,14 @@ def test_points_come_and_go_in_a_session(trackers: Any) -> None:
         np.testing.assert_allclose(answers[1].radius, answers[0].radius, rtol=1e-3)
     assert answers[0].ids.tolist() == answers[1].ids.tolist() == [1, 2, 3, 4]
     assert abs(answers[0].xy - answers[1].xy).max() <= 1e-3
+
+
+def test_a_file_of_the_default_agrees_with_what_it_was_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "compact.onnx"
+    found = export_onnx("compact", path, "random", working=64, refine=False)
+    assert found is not None  # it has been compared
+    assert found.pixels <= 1e-3
+    pytorch = pt.load("compact", "random", "cpu", "float32", working=64, refine=False, iterations=2)
+    clip, queries = moving_picture(6, SIZE), scattered(3, 1, SIZE)
+    again = agreement(*(tracker.track(clip, queries) for tracker in (pytorch, pt.load(path))))
+    assert again.pixels <= 1e-3

@@ -206,3 +206,28 @@ def test_half_precision_is_nearly_as_exact() -> None:
     seen = single.visible & half.visible
     assert seen.mean() > 0.5
     assert np.linalg.norm(single.xy - half.xy, axis=2)[seen].max() < 0.5
+
+
+def test_whole_videos_are_followed_with_one_move_more_unless_a_number_is_asked_for() -> None:
+    def moves(**options: object) -> tuple[set[int], set[int]]:
+        tracker = pt.load("compact", "random", working=64, **options)
+        network, asked = tracker._follower.network, []
+        follow = network.follow
+
+        def counted(state, features, iterations=None, **more):
+            asked.append(iterations or network.config.iterations)
+            return follow(state, features, iterations, **more)
+
+        network.follow = counted
+        tracker.track(SCENE.frames, on_frame(POINTS, 0))
+        whole, asked[:] = set(asked), []
+        with tracker.session() as session:
+            session.add(POINTS)
+            for frame in SCENE.frames:
+                session.step(frame)
+        return whole, set(asked)
+
+    assert moves() == ({3}, {2})
+    assert moves(iterations=1) == ({1}, {1})
+    assert moves(iterations=0) == ({3}, {3})
+    assert moves(support=False) == ({2}, {2})

@@ -64,7 +64,7 @@ def test_nothing_is_found_where_there_is_nothing() -> None:
 
 
 def _follower() -> Follower:
-    return Follower("bundled", "cpu", "float32", 2)
+    return Follower("bundled", "cpu", "float32")
 
 
 def _begun(follower: Follower, turns: Turns, picture: np.ndarray, xy: np.ndarray) -> PointState:

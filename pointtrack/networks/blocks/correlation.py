@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from pointtrack.networks.blocks.portions import portions
-from pointtrack.networks.blocks.sampling import Order, Outside, gather, interpolate, patch_index
+from pointtrack.networks.blocks.sampling import (
+    Order,
+    Outside,
+    gather,
+    interpolate,
+    patch_index,
+    patch_inside,
+)
 
 CHUNK = 1 << 22  # numbers gathered at a time: what stays in the cache is read once
 
@@ -55,11 +62,12 @@ def local_correlation(
         return xy.new_zeros(0, num_positions, side - 1, side - 1, templates.shape[1])
     parts = []
     for part in portions(num_tracks, num_positions * side * side * maps.shape[-1], CHUNK):
-        index, inside, fraction = patch_index(maps.shape[1:3], which[part], xy[part], radius, order)
+        index, fraction = patch_index(maps.shape[1:3], which[part], xy[part], radius, order)
         pixels = gather(maps, index.flatten(1))  # p M*side*side C
         products = pixels @ templates[part].mT  # p M*side*side K
         products = products.view(*index.shape, -1)
         if outside == "zeros":
+            inside = patch_inside(maps.shape[1:3], xy[part], radius, order)
             products = products * inside[..., None]
         parts.append(interpolate(products, fraction))
     return torch.cat(parts)

@@ -76,28 +76,11 @@ def windows(
 
     Parameters are those of `bilinear`. Returns ``(..., n, n, C)`` with ``n = 2 radius + 1``.
     """
-    pixels, inside, fraction = patches(maps, which, xy, radius, order)
+    index, fraction = patch_index(maps.shape[1:3], which, xy, radius, order)
+    pixels = gather(maps, index)
     if outside == "zeros":
-        pixels = pixels * inside[..., None]
+        pixels = pixels * patch_inside(maps.shape[1:3], xy, radius, order)[..., None]
     return interpolate(pixels, fraction)
-
-
-def patches(
-    maps: Tensor, which: Tensor, xy: Tensor, radius: int, order: Order = "yx"
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gather the ``n + 1`` squared pixels that a window of ``n = 2 radius + 1`` lies on.
-
-    Returns
-    -------
-    pixels
-        ``(..., n + 1, n + 1, C)``; outside the map its nearest edge.
-    inside
-        ``(..., n + 1, n + 1)`` bool: which of them lie in the map.
-    fraction
-        ``(..., 2)`` where the window lies between them, in the order of its axes.
-    """
-    index, inside, fraction = patch_index(maps.shape[1:3], which, xy, radius, order)
-    return gather(maps, index), inside, fraction
 
 
 def gather(maps: Tensor, index: Tensor) -> Tensor:
@@ -108,29 +91,51 @@ def gather(maps: Tensor, index: Tensor) -> Tensor:
 
 def patch_index(
     size: tuple[int, ...], which: Tensor, xy: Tensor, radius: int, order: Order = "yx"
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixel numbers ``(..., n + 1, n + 1)`` for `gather`, and the rest as of `patches`.
+) -> tuple[Tensor, Tensor]:
+    """The ``n + 1`` squared pixels that a window of ``n = 2 radius + 1`` lies on.
 
-    ``size`` is ``(h, w)`` of the maps.
+    ``size`` is ``(h, w)`` of the maps; the other parameters are those of `windows`.
+
+    Returns
+    -------
+    index
+        ``(..., n + 1, n + 1)`` int64 for `gather`; outside the map its nearest edge.
+    fraction
+        ``(..., 2)`` where the window lies between them, in the order of its axes.
     """
     height, width = size
-    # Far outside all pixels are alike; the clamp keeps integers in range and far NaN-free.
-    low, more = -radius - 2, radius + 1
-    axes = xy[..., 0].clamp(low, width + more), xy[..., 1].clamp(low, height + more)
-    clamped = torch.stack(axes, dim=-1)
+    clamped = _clamped(size, xy, radius)
     corner = clamped.detach().floor()
     fraction = clamped - corner
-    reach = torch.arange(-radius, radius + 2, device=xy.device)
-    column = corner[..., 0].long()[..., None] + reach  # ... n+1
-    row = corner[..., 1].long()[..., None] + reach
-    x_inside, y_inside = (column >= 0) & (column < width), (row >= 0) & (row < height)
+    column, row = _reached(corner, radius).unbind(-2)  # ... n+1
     column, row = column.clamp(0, width - 1), row.clamp(0, height - 1)
     row = (which[..., None] * height + row) * width
     if order == "xy":
-        index = column[..., :, None] + row[..., None, :]
-        return index, x_inside[..., :, None] & y_inside[..., None, :], fraction
-    index = row[..., :, None] + column[..., None, :]
-    return index, y_inside[..., :, None] & x_inside[..., None, :], fraction.flip(-1)
+        return column[..., :, None] + row[..., None, :], fraction
+    return row[..., :, None] + column[..., None, :], fraction.flip(-1)
+
+
+def patch_inside(size: tuple[int, ...], xy: Tensor, radius: int, order: Order = "yx") -> Tensor:
+    """Which of the pixels of `patch_index` lie in the map, ``(..., n + 1, n + 1)`` bool."""
+    height, width = size
+    column, row = _reached(_clamped(size, xy, radius).detach().floor(), radius).unbind(-2)
+    x, y = (column >= 0) & (column < width), (row >= 0) & (row < height)
+    if order == "xy":
+        return x[..., :, None] & y[..., None, :]
+    return y[..., :, None] & x[..., None, :]
+
+
+def _clamped(size: tuple[int, ...], xy: Tensor, radius: int) -> Tensor:
+    """Far outside all pixels are alike; the clamp keeps integers in range and far NaN-free."""
+    low, more = -radius - 2, radius + 1
+    axes = xy[..., 0].clamp(low, size[1] + more), xy[..., 1].clamp(low, size[0] + more)
+    return torch.stack(axes, dim=-1)
+
+
+def _reached(corner: Tensor, radius: int) -> Tensor:
+    """Columns and rows of a window's pixels, ``(..., 2, n + 1)`` int64."""
+    reach = torch.arange(-radius, radius + 2, device=corner.device)
+    return corner.long()[..., None] + reach
 
 
 def interpolate(pixels: Tensor, fraction: Tensor) -> Tensor:

@@ -37,9 +37,17 @@ class OnnxFollower:
         return self._file.run("begin", *features, places)
 
     def step(
-        self, state: list[Tensor], features: list[Tensor], flow: Flow, direct: Flow
+        self,
+        state: list[Tensor],
+        features: list[Tensor],
+        flow: Flow,
+        direct: Flow,
+        careful: bool = False,
     ) -> tuple[list[Tensor], Found]:
-        """Follow points onto the frame of these features, as `FlowHints` speaks of it."""
+        """Follow points onto the frame of these features, as `FlowHints` speaks of it.
+
+        How often they are moved was settled when the file was written, ``careful`` or not.
+        """
         hints = torch.from_numpy(flow)[None], torch.from_numpy(direct)
         found = self._file.run("step", *hints, *features, *state)
         return found[_ANSWER:], Found(*(value.numpy() for value in found[:_ANSWER]))
