@@ -203,7 +203,8 @@ class CompactNetwork(nn.Module):
         every: bool = False,
         hints: Hints | None = None,
     ) -> tuple[PointState, Answer]:
-        """Follow points onto the next frame: `step`, and a second look where it is in doubt.
+        """Follow points onto the next frame: `step`, and a second look where it is in doubt,
+        with a move fewer: nearly all of these looks find nothing.
 
         ``every`` looks twice at all points and uses what it must: the same answer by a fixed
         row of operations, for export.
@@ -212,11 +213,12 @@ class CompactNetwork(nn.Module):
         if hints is not None:
             after, answer = steadied(state, after, answer, hints)
         doubt = in_doubt(after)
+        fewer = max(1, (iterations or self.config.iterations) - 1)
         if every:
             rows = torch.arange(len(doubt), device=doubt.device)
             match = self.search(state.which, state.query, features)
             away = doubt & _elsewhere(match, after.xy)
-            second = self.look_again(state, features, match.xy, iterations)
+            second = self.look_again(state, features, match.xy, fewer)
             return put((after, answer), second, rows, away & surely(second[0]))
         rows = doubt.nonzero()[:, 0]
         if len(rows) == 0:
@@ -228,7 +230,7 @@ class CompactNetwork(nn.Module):
         rows, found = rows[away], match.xy[away]
         if len(rows) == 0:
             return after, answer
-        second = self.look_again(state.rows(padded(rows)), features, padded(found), iterations)
+        second = self.look_again(state.rows(padded(rows)), features, padded(found), fewer)
         return put((after, answer), second, rows, surely(second[0]))
 
     def look_again(

@@ -108,14 +108,23 @@ def put(
 ) -> tuple[PointState, Answer]:
     """What a first look said, with what a second look at ``rows (R,)`` said where ``chosen``.
 
-    The second look and ``chosen`` may be longer: see `padded`.
+    The second look and ``chosen`` may be longer: see `padded`. It may have had fewer moves: then
+    its last word stands for those that are missing.
     """
     state = PointState(*(_put(*pair, rows, chosen) for pair in zip(old[0], new[0], strict=True)))
     xy, visible, sure, spread = (
-        _put(before.movedim(1, 0), after.movedim(1, 0), rows, chosen).movedim(0, 1)
+        _put(before.movedim(1, 0), _as_long(after, before).movedim(1, 0), rows, chosen).movedim(
+            0, 1
+        )
         for before, after in zip(old[1][:4], new[1][:4], strict=True)
     )
     return state, Answer(xy, visible, sure, spread, old[1].start, old[1].near)
+
+
+def _as_long(words: Tensor, other: Tensor) -> Tensor:
+    """``words (K, ...)`` with the last one repeated until there are as many as of the other."""
+    missing = max(0, len(other) - len(words))
+    return torch.cat([words, words[-1:].expand(missing, *words.shape[1:])])
 
 
 def _put(old: Tensor, new: Tensor, rows: Tensor, chosen: Tensor) -> Tensor:

@@ -123,14 +123,17 @@ def test_clips_of_a_batch_are_followed_as_alone(network, frames) -> None:
 def test_a_second_look_counts_when_it_is_sure(network, frames, monkeypatch, sure) -> None:
     monkeypatch.setattr(compact_state, "_SURE", sure)
     monkeypatch.setattr(compact_state, "_DOUBT", 1.0)  # every point is looked for twice
+    monkeypatch.setattr(compact, "_PEAK", 0.0)
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     once, _ = network.step(state, maps)
     found = network.search(state.which, state.query, maps).xy
     away = (found - once.xy).norm(dim=1) > compact._APART
     assert away.any()
-    twice, _ = network.look_again(state, maps, found)
+    moves = network.config.iterations
+    twice, _ = network.look_again(state, maps, found, moves - 1)
     after, answer = network.follow(state, maps)
+    assert len(answer.xy) == moves
     expected = torch.where((away & (sure == 0))[:, None], twice.xy, once.xy)
     torch.testing.assert_close(after.xy, expected)
     torch.testing.assert_close(answer.xy[-1], expected)
@@ -151,6 +154,26 @@ def test_a_second_look_forgets_all_but_the_query(network, frames) -> None:
     assert torch.equal(again.xy, same.xy)
 
 
+def test_there_is_no_second_look_where_nothing_looks_like_the_point(
+    network, frames, monkeypatch
+) -> None:
+    monkeypatch.setattr(compact_state, "_SURE", 0.0)
+    monkeypatch.setattr(compact_state, "_DOUBT", 1.0)
+    state, _ = run(network, frames[:3], POINTS)
+    maps = network.encode(frames[3:4])
+    once, _ = network.step(state, maps)
+    match = network.search(state.which, state.query, maps)
+    cells = maps[1].shape[1] * maps[1].shape[2]
+    assert ((match.peak >= 1 / cells) & (match.peak <= 1)).all()
+    peaks = match.peak.sort().values
+    monkeypatch.setattr(compact, "_PEAK", float(peaks[1:3].mean()))
+    for every in (False, True):
+        after, _ = network.follow(state, maps, every=every)
+        alone = (match.peak <= compact._PEAK) | ((match.xy - once.xy).norm(dim=1) <= compact._APART)
+        assert 0 < alone.sum() < len(alone)
+        assert torch.equal((after.xy == once.xy).all(dim=1), alone)
+
+
 def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeypatch) -> None:
     monkeypatch.setattr(compact_state, "_SURE", 0.0)
     state, _ = run(network, frames[:3], POINTS)
@@ -168,6 +191,7 @@ def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeyp
 def test_looking_twice_at_every_point_gives_the_same_answer(network, frames, monkeypatch) -> None:
     monkeypatch.setattr(compact_state, "_SURE", 0.2)
     monkeypatch.setattr(compact_state, "_DOUBT", 0.3)
+    monkeypatch.setattr(compact, "_PEAK", 0.0)
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     for few, every in zip(
@@ -190,6 +214,7 @@ def test_padding_keeps_the_rows_and_gives_few_lengths(count) -> None:
 def test_second_looks_come_in_few_sizes(network, frames, monkeypatch) -> None:
     """Half precision on the CPU keeps a kernel for every number of rows."""
     monkeypatch.setattr(compact_state, "_DOUBT", 1.0)
+    monkeypatch.setattr(compact, "_PEAK", 0.0)
     maps = network.encode(frames[:1])
     sizes = set()
     monkeypatch.setattr(
