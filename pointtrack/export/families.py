@@ -298,7 +298,7 @@ def _compact(tracker: Any) -> Exported:
         Part("begin", begin, {**maps, **fresh}, _names("first.", first)),
         Part("step", step, {**flow, **maps, **states}, (*Found._fields, *_names("next.", first))),
     ]
-    numbers = {"whole": asdict(follower.curves.whole)}
+    numbers = {name: asdict(getattr(follower.curves, name)) for name in ("alone", "whole")}
     return Exported("compact", network, parts, Convention((0, 0)), numbers=numbers)
 
 

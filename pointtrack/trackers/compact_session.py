@@ -91,7 +91,9 @@ class CompactSession(Session):
         flows = self._hints.latest(), self._hints.direct()
         careful = self._support is not None
         self._state, found = self._follower.step(self._state, self._features, *flows, careful)
-        if self._support is not None:
+        if self._support is None:
+            found = self._true_of_one(found)
+        else:
             found = self._support.agree(found, self._hints.confirmed(flows[1]))
         if self._turns is not None and self.frame % _EVERY == 0:
             found = self._look_from_all_sides(found)
@@ -102,6 +104,12 @@ class CompactSession(Session):
         if self._refiner is not None:
             xy = self._refiner.refine(xy, visible)
         return xy, visible & geometry.inside(xy, self.size), found.sure
+
+    def _true_of_one(self, found: Found) -> Found:
+        """What is said of points that nothing else speaks of, made true."""
+        true = self._follower.curves.alone
+        sure, radius = true.confidence(found.sure), true.half(found.radius)
+        return Found(found.xy, sure, radius)
 
     def _look_from_all_sides(self, found: Found) -> Found:
         """Points in doubt are looked for by turned looks; those found start anew there."""

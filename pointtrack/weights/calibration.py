@@ -13,7 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from pointtrack.errors import WeightsError
 
 Values = NDArray[np.float32]
-_KEYS = {"live": "calibration", "whole": "calibration_whole"}  # in a safetensors file's header
+_KEYS = {  # in a safetensors file's header
+    "live": "calibration",
+    "whole": "calibration_whole",
+    "alone": "calibration_alone",
+}
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,13 @@ class Curves:
         Of what the network says of a point.
     whole
         Of what a point and those around it agree on in a whole video, after `live`.
+    alone
+        Of a point that is followed without others around it, as in live streams, after `live`.
     """
 
     live: Calibration = Calibration()
     whole: Calibration = Calibration()
+    alone: Calibration = Calibration()
 
     def to_header(self) -> dict[str, str]:
         """For the header of a safetensors file."""

@@ -31,10 +31,11 @@ KINDS: dict[str, dict[str, Any]] = {
     # place is off by rounding, it may be off by some thousandths of a pixel.
     "compact": {"working": 160, "iterations": 1, "refine": False},
 }
-# Of the compact one: a file's sure and radius are to be true, of points and of what five say.
+# Of the compact one: a file's sure and radius are to be true, of points, alone and among five.
 CURVES = Curves(
     Calibration((0.1, 0.4, 0.7), (0.2, 0.3, 0.9), (1.0, 30.0), (3.0, 0.5)),
     Calibration((0.2, 0.8), (0.1, 0.9), (2.0, 20.0), (0.5, 0.7)),
+    Calibration((0.1, 0.9), (0.0, 0.8), (1.0, 9.0), (1.5, 0.8)),
 )
 
 

@@ -19,7 +19,7 @@ from pointtrack.networks.blocks.bfloat16 import is_fast
 from pointtrack.networks.compact import CompactConfig, CompactNetwork
 from pointtrack.trackers.compact import working_size
 from pointtrack.training.checkpoints import write_weights
-from pointtrack.weights.calibration import Calibration
+from pointtrack.weights.calibration import Calibration, Curves
 from pointtrack.weights.compact import BUNDLED, read_curves
 
 SCENE = clip(8, (64, 48), velocity=(0.8, -0.4), seed=1)
@@ -171,7 +171,7 @@ def test_a_history_keeps_error_radii(tracker: pt.Tracker) -> None:
 def test_the_bundled_weights_are_small_calibrated_and_follow_a_texture() -> None:
     assert BUNDLED.stat().st_size < SHIPPED
     curves = read_curves("bundled")
-    assert Calibration() not in (curves.live, curves.whole)
+    assert Calibration() not in (curves.live, curves.whole, curves.alone)
     scene = clip(8, (128, 96), velocity=(2.0, -1.0), seed=3)
     points = spread(scene.size, 4, 3, 24)
     tracks = pt.load("compact").track(scene.frames, on_frame(points, 0))
@@ -231,3 +231,26 @@ def test_whole_videos_are_followed_with_one_move_more_unless_a_number_is_asked_f
     assert moves(iterations=1) == ({1}, {1})
     assert moves(iterations=0) == ({3}, {3})
     assert moves(support=False) == ({2}, {2})
+
+
+def test_live_streams_and_whole_videos_have_curves_of_their_own() -> None:
+    quarter = Calibration((0.0, 1.0), (0.25, 0.25), (1.0,), (7.0,))
+    tracker = pt.load("compact", "random", working=64)
+    before = tracker.track(SCENE.frames, on_frame(POINTS, 0))
+
+    def streamed() -> pt.Step:
+        with tracker.session() as session:
+            session.add(POINTS)
+            return [session.step(frame) for frame in SCENE.frames][-1]
+
+    plain, tracker.curves = streamed(), Curves(alone=quarter)
+    now = streamed()
+    np.testing.assert_array_equal(now.confidence, np.float32(0.25))
+    np.testing.assert_allclose(now.radius, 7 * plain.radius, rtol=1e-5)
+    np.testing.assert_array_equal(
+        tracker.track(SCENE.frames, on_frame(POINTS, 0)).confidence, before.confidence
+    )
+    alone = pt.load("compact", "random", working=64, support=False)
+    alone.curves = Curves(alone=quarter)
+    tracks = alone.track(SCENE.frames, on_frame(POINTS, 0))
+    np.testing.assert_array_equal(tracks.confidence[:, 1:], np.float32(0.25))

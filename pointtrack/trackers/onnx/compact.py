@@ -23,8 +23,9 @@ class OnnxFollower:
 
     def __init__(self, file: OnnxFile) -> None:
         self._file = file
-        # What is true of a point alone is in the network's answers already.
-        self.curves = Curves(whole=Calibration(**file.about.numbers["whole"]))
+        # The first of the curves is in the network's answers already.
+        numbers = file.about.numbers
+        self.curves = Curves(**{name: Calibration(**curve) for name, curve in numbers.items()})
 
     def encode(self, frame: NDArray[np.uint8]) -> list[Tensor]:
         """Features of a frame at its working size."""
