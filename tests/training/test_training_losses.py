@@ -31,7 +31,7 @@ def answer(xy: torch.Tensor) -> Answer:
 
 def parts_of(xy, truth, visible, valid) -> Parts:
     parts = Parts.empty(CPU)
-    found = Match(torch.zeros(len(truth), 4), xy[-1])
+    found = Match(torch.zeros(len(truth), 4), xy[-1], torch.ones(len(truth)))
     frame_losses(parts, answer(xy), found, (2, 2), truth, visible, valid, CONFIG)
     return parts
 
@@ -82,7 +82,7 @@ def test_confidence_wants_points_that_are_seen_and_near() -> None:
     xy = torch.tensor([[[7.9, 0.0], [8.1, 0.0], [0.0, 0.0]]])
     made = answer(xy)._replace(sure=torch.full((1, 3), 2.0))
     parts = Parts.empty(CPU)
-    found = Match(torch.zeros(3, 4), truth)
+    found = Match(torch.zeros(3, 4), truth, torch.ones(3))
     frame_losses(parts, made, found, (2, 2), truth, flags(1, 1, 0), flags(1, 1, 1), CONFIG)
     yes, no = -math.log(1 / (1 + math.exp(-2))), -math.log(1 - 1 / (1 + math.exp(-2)))
     torch.testing.assert_close(parts["confidence"], torch.tensor(yes + 2 * no))
