@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 import pointtrack as pt
 from pointtrack.export import export_onnx
 from pointtrack.export.checking import TOLERANCE, agreement, moving_picture, scattered
+from pointtrack.export.writing import DEFAULTS
 
 # Whose own size frames are brought to; the others take them as they are.
 SIZED = (
@@ -34,7 +35,6 @@ SIZED = (
     "tapnext",
 )
 MODELS = (*SIZED, "raft_small", "raft_large", "compact")
-FIXED = {"compact": {"iterations": 2}}  # PyTorch moves points once more in whole videos
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
     print(f"{given.frames} frames of {size[0]}x{size[1]}, one thread")
     print("model                 MB  points  PyTorch s    ONNX s  ratio  apart, px")
     for model in given.models:
-        options = {"resolution": size} if model in SIZED else FIXED.get(model, {})
+        options = {"resolution": size} if model in SIZED else DEFAULTS.get(model, {})
         path = RESULTS / f"{model}{given.size if model in SIZED else ''}.onnx"
         if not path.exists():
             export_onnx(model, path, "random", check=False, **options)

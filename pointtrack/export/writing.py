@@ -15,6 +15,7 @@ from pointtrack.export.families import EXPORTED, Exported, check_exported, expor
 from pointtrack.export.parts import EXTRA, Part, joined, to_graph
 from pointtrack.files import PathLike, atomic_path
 from pointtrack.trackers.base import Tracker
+from pointtrack.trackers.compact_follower import LIVE
 from pointtrack.trackers.onnx.file import About
 from pointtrack.trackers.onnx.loading import open_exported
 from pointtrack.trackers.registry import load
@@ -22,7 +23,7 @@ from pointtrack.trackers.registry import options as model_options
 
 SUFFIX = ".onnx"
 # A file moves points equally often in sessions and in whole videos.
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"compact": {"iterations": 2}}
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {"compact": {"iterations": LIVE}}
 _OURS = ("compile", "joining")  # options that mean nothing to a file
 _LARGEST = 2 << 30  # bytes of one file in this format
 
@@ -65,7 +66,7 @@ def export_onnx(
         raise PointtrackError(f"an exported model is a {SUFFIX} file, found {target}")
     for module in ("onnx", "onnxscript", "onnxruntime"):
         require(module, EXTRA)
-    options = {**_DEFAULTS.get(model, {}), **options}
+    options = {**DEFAULTS.get(model, {}), **options}
     _check_options(model, options)
     tracker = load(model, weights, device="cpu", precision="float32", **options)
     made = exported(model, tracker)

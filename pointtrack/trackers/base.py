@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from pointtrack.errors import PointtrackError, QueryError
 from pointtrack.queries import Queries, QueryLike, grid, resolve
-from pointtrack.trackers.session import Session
+from pointtrack.trackers.session import Session, Step
 from pointtrack.tracks import Tracks
 from pointtrack.video import Video, VideoLike, open_finite
 from pointtrack.weights import ModelCard
 
 # Called after every frame of work with (frames done, frames in all).
 Progress = Callable[[int, int], None]
+
+_ALL = slice(None)
 
 
 @dataclass(eq=False)
@@ -38,6 +40,21 @@ class Paths:
     def empty(cls, rows: int, frames: int) -> Paths:
         xy = np.full((rows, frames, 2), np.nan, np.float32)
         return cls(xy, np.zeros((rows, frames), bool), np.zeros((rows, frames), np.float32))
+
+    def copy(self) -> Paths:
+        radius = None if self.radius is None else self.radius.copy()
+        return Paths(self.xy.copy(), self.visible.copy(), self.confidence.copy(), radius)
+
+    def write(
+        self, points: int | NDArray[np.int64], t: int, now: Step, rows: int | slice = _ALL
+    ) -> None:
+        """Take over what a session said of ``rows`` on frame ``t``, as that of ``points``."""
+        self.xy[points, t], self.visible[points, t] = now.xy[rows], now.visible[rows]
+        self.confidence[points, t] = now.confidence[rows]
+        if now.radius is not None:
+            if self.radius is None:
+                self.radius = np.full(self.visible.shape, np.nan, np.float32)
+            self.radius[points, t] = now.radius[rows]
 
 
 class Tracker(ABC):
@@ -237,12 +254,7 @@ def sweep(
                 point_of.extend(fresh)
             now = session.step(frame)
             at = np.array(point_of, np.int64)[now.ids]
-            paths.xy[at, t], paths.visible[at, t] = now.xy, now.visible
-            paths.confidence[at, t] = now.confidence
-            if now.radius is not None:
-                if paths.radius is None:
-                    paths.radius = np.full(paths.visible.shape, np.nan, np.float32)
-                paths.radius[at, t] = now.radius
+            paths.write(at, t, now)
             for point, row in here.items():
                 if point not in fresh:
                     session.correct(id_of[point], queries.xy[row])
@@ -262,10 +274,11 @@ def blend(ahead: Paths, back: Paths, queries: Queries) -> Paths:
     """
     frames = ahead.xy.shape[1]
     time = np.arange(frames)
-    result = Paths(ahead.xy.copy(), ahead.visible.copy(), ahead.confidence.copy())
+    result = ahead.copy()
     names = ["visible", "confidence"]
-    if ahead.radius is not None and back.radius is not None:
-        result.radius = ahead.radius.copy()
+    if result.radius is None or back.radius is None:
+        result.radius = None
+    else:
         names.append("radius")
     for point in range(len(queries)):
         seen = np.unique(queries.t[queries.point == point])

@@ -21,7 +21,7 @@ from pointtrack.weights.compact import Weights, load_compact, read_curves
 Flow = NDArray[np.float32]
 
 MEDIAN = 1.6783  # half of all error lengths are below this many scales b
-_LIVE = 2  # moves of a point within a frame, where time counts
+LIVE = 2  # moves of a point within a frame, where time counts
 _HALF = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -48,7 +48,7 @@ class Follower:
         self._half = _half(precision, self.device)
         self.iterations, self.careful = iterations or None, iterations or None
         if iterations is None:
-            self.iterations = _LIVE
+            self.iterations = LIVE
         network: CompactNetwork = load_compact(weights).to(self.device)
         self.curves = read_curves(weights)
         self.network = network.requires_grad_(False)
@@ -134,8 +134,7 @@ class Follower:
 
     def _found(self, answer: Answer) -> Found:
         found = Found(*(value.float().cpu().numpy() for value in latest(answer)))
-        true = self.curves.live
-        return found._replace(sure=true.confidence(found.sure), radius=true.half(found.radius))
+        return found.true(self.curves.live)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(

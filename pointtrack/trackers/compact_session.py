@@ -92,7 +92,7 @@ class CompactSession(Session):
         careful = self._support is not None
         self._state, found = self._follower.step(self._state, self._features, *flows, careful)
         if self._support is None:
-            found = self._true_of_one(found)
+            found = found.true(self._follower.curves.alone)
         else:
             found = self._support.agree(found, self._hints.confirmed(flows[1]))
         if self._turns is not None and self.frame % _EVERY == 0:
@@ -104,12 +104,6 @@ class CompactSession(Session):
         if self._refiner is not None:
             xy = self._refiner.refine(xy, visible)
         return xy, visible & geometry.inside(xy, self.size), found.sure
-
-    def _true_of_one(self, found: Found) -> Found:
-        """What is said of points that nothing else speaks of, made true."""
-        true = self._follower.curves.alone
-        sure, radius = true.confidence(found.sure), true.half(found.radius)
-        return Found(found.xy, sure, radius)
 
     def _look_from_all_sides(self, found: Found) -> Found:
         """Points in doubt are looked for by turned looks; those found start anew there."""

@@ -37,6 +37,10 @@ class Found(NamedTuple):
     sure: Array  # K
     radius: Array  # K
 
+    def true(self, curves: Calibration) -> Found:
+        """The same with what is said of the points made true."""
+        return Found(self.xy, curves.confidence(self.sure), curves.half(self.radius))
+
 
 class Support:
     """The places of support points around K points; rows are point by point, its own first.
@@ -71,7 +75,7 @@ class Support:
 
     def alone(self, found: Found) -> Found:
         """As `agree`, of points that nothing else speaks of."""
-        return Found(found.xy, *self._true(found.sure, found.radius))
+        return found.true(self._curves)
 
     def agree(self, found: Found, straight: Array) -> Found:
         """Where the points are.
@@ -103,7 +107,4 @@ class Support:
         self._offsets = self._offsets + _ADAPT * moved * adapts[..., None]
         by_flow = (near * voices)[:, EACH:].mean(axis=1)
         heard = np.maximum(sure.mean(axis=1), by_flow)
-        return Found(agreed.astype(np.float32), *self._true(heard, radius.mean(axis=1)))
-
-    def _true(self, sure: Array, radius: Array) -> tuple[Array, Array]:
-        return self._curves.confidence(sure), self._curves.half(radius)
+        return Found(agreed.astype(np.float32), heard, radius.mean(axis=1)).true(self._curves)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -103,13 +102,10 @@ def fill_gaps(
         Positions, visibility and what is said of them are changed only on frames of gaps on which a
         point was not visible before, and where it is surely followed from frame to frame.
     """
-    filled = Paths(paths.xy.copy(), paths.visible.copy(), paths.confidence.copy())
-    if paths.radius is not None:
-        filled = replace(filled, radius=paths.radius.copy())
+    filled = paths.copy()
     for step in (-1, 1):
         there = [gap for gap in gaps if np.sign(gap.last - gap.known) == step]
-        if there:
-            _fill(filled, there, video, session, tick, step)
+        _fill(filled, there, video, session, tick, step)
     return filled
 
 
@@ -141,11 +137,7 @@ def _fill(
                         continue
                     found = now.visible[row] and now.confidence[row] > _FOUND
                     if found and not paths.visible[gap.point, t]:
-                        paths.xy[gap.point, t] = now.xy[row]
-                        paths.visible[gap.point, t] = True
-                        paths.confidence[gap.point, t] = now.confidence[row]
-                        if paths.radius is not None and now.radius is not None:
-                            paths.radius[gap.point, t] = now.radius[row]
+                        paths.write(gap.point, t, now, row)
                     if not found or t + step == gap.last:
                         running.remove(number)
                         del followed[number]
