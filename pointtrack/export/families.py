@@ -271,6 +271,7 @@ def _compact(tracker: Any) -> Exported:
     flow = {
         "flow": Value(field, {1: "height", 2: "width"}),
         "direct": Value(torch.cat([queries, torch.rand(_N, 1)], dim=1), {0: _POINTS}),
+        "camera": Value(torch.cat([queries, torch.rand(_N, 1).round()], dim=1), {0: _POINTS}),
     }
 
     def begin(*values: Tensor) -> list[Tensor]:
@@ -278,9 +279,9 @@ def _compact(tracker: Any) -> Exported:
         return list(network.begin(list(values[:-1]), which, values[-1]))
 
     def step(*values: Tensor) -> list[Tensor]:
-        (field, direct), seen, known = _split(values, len(flow), len(maps), len(states))
+        (field, direct, camera), seen, known = _split(values, len(flow), len(maps), len(states))
         state = PointState(*known)
-        hints = Hints(drift(field, state.which, state.xy), direct)
+        hints = Hints(drift(field, state.which, state.xy), direct, camera)
         after, answer = network.follow(state, seen, follower.iterations, every=True, hints=hints)
         xy, sure, radius = latest(answer)
         sure = _curve(sure, true.stated, true.true)

@@ -1,4 +1,4 @@
-"""What optical flow says about points, as the compact network takes it.
+"""What optical flow, and the camera's motion, say about points, as the compact network takes it.
 
 Flow between neighbouring frames is exact to a pixel for most visible points, on plain surfaces
 and in fast motion too, where single patches say little; but it knows nothing of what a point
@@ -18,7 +18,7 @@ from pointtrack.networks.blocks.sampling import gather, interpolate, patch_index
 
 
 class Hints(NamedTuple):
-    """What flow says about P points on a frame; each may be missing.
+    """What flow says about P points on a frame, and the camera's motion; each may be missing.
 
     Attributes
     ----------
@@ -27,18 +27,27 @@ class Hints(NamedTuple):
     direct : Tensor or None
         ``(P, 3)``: the place to which flow leads straight from the frame that each was asked
         for on, and trust in it; 0 where there is no such flow.
+    camera : Tensor or None
+        ``(P, 3)``: the place to which a hidden point went with the camera, and 1; it stands for
+        flow from the frame before, which is that of what hides it. 0 for other points.
     """
 
     drift: Tensor | None = None
     direct: Tensor | None = None
+    camera: Tensor | None = None
 
     def places(self, xy: Tensor) -> tuple[Tensor, Tensor]:
         """Where both lead points that were at ``xy (P, 2)``, ``(P, 2, 2)``; trust ``(P, 2)``."""
         drift, direct = (
             xy.new_zeros(len(xy), 3) if hint is None else hint for hint in (self.drift, self.direct)
         )
-        places = torch.stack([xy + drift[:, :2], direct[:, :2]], dim=1)
-        return places, torch.stack([drift[:, 2], direct[:, 2]], dim=1)
+        near, trust = xy + drift[:, :2], drift[:, 2]
+        if self.camera is not None:
+            led = self.camera[:, 2] > 0
+            near = torch.where(led[:, None], self.camera[:, :2], near)
+            trust = torch.where(led, self.camera[:, 2], trust)
+        places = torch.stack([near, direct[:, :2]], dim=1)
+        return places, torch.stack([trust, direct[:, 2]], dim=1)
 
 
 def straight(fields: Tensor, which: Tensor, origin: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from pointtrack import geometry
 from pointtrack.networks.compact import Features
 from pointtrack.networks.compact_state import PointState
 from pointtrack.trackers.compact import working_size
-from pointtrack.trackers.compact_follower import Follower
+from pointtrack.trackers.compact_follower import Flow, Follower
+from pointtrack.trackers.compact_hidden import Hidden
 from pointtrack.trackers.compact_support import EACH, Found, Support
 from pointtrack.trackers.compact_turns import Turns
 from pointtrack.trackers.flow_hints import FlowHints
@@ -25,7 +26,8 @@ _WORTH = 0.75  # video pixels a working pixel from which on refining gains anyth
 class CompactSession(Session):
     """Holds the features of one frame, and the network's state of every point.
 
-    With ``support`` there are several rows of state a point (`Support`).
+    With ``support`` there are several rows of state a point (`Support`), and hidden ones go on with
+    the camera (`Hidden`).
     Error radii are the network's, from before a point was refined.
     """
 
@@ -43,7 +45,9 @@ class CompactSession(Session):
         self._follower, self._working, self._threshold = follower, working, threshold
         self._features: Features = []
         self._hints = FlowHints()
+        self._flow: Flow | None = None  # to the newest frame, where there are points
         self._support = Support(follower.curves.whole) if support else None
+        self._hidden = Hidden() if support else None
         self._turns = Turns(follower) if support and turns else None
         self._state: PointState | None = None
         self._radii = np.empty(0, np.float32)
@@ -65,6 +69,8 @@ class CompactSession(Session):
         if self._support is not None:
             at = self._support.add(at, self._work_size())
         self._hints.add(at)
+        if self._hidden is not None:
+            self._hidden.add(at)
         fresh = self._follower.begin(self._features, at)
         self._state = self._follower.append(self._state, fresh)
         self._radii = np.concatenate([self._radii, np.zeros(len(xy), np.float32)])
@@ -79,6 +85,8 @@ class CompactSession(Session):
             self._turns.keep(rows)
         self._radii = self._radii[rows]
         self._hints.keep(every)
+        if self._hidden is not None:
+            self._hidden.keep(every)
         if self._refiner is not None:
             self._refiner.keep(rows)
 
@@ -88,13 +96,19 @@ class CompactSession(Session):
             self._refiner.see(frame)
         if self._state is None:
             return self._now
-        flows = self._hints.latest(), self._hints.direct()
+        assert self._flow is not None
+        direct = self._hints.direct()
+        camera = None if self._hidden is None else self._hidden.lead()
         careful = self._support is not None
-        self._state, found = self._follower.step(self._state, self._features, *flows, careful)
+        self._state, found = self._follower.step(
+            self._state, self._features, self._flow, direct, camera, careful
+        )
+        if self._hidden is not None:
+            self._hidden.learn(found.xy, self._follower.chances(self._state))
         if self._support is None:
             found = found.true(self._follower.curves.alone)
         else:
-            found = self._support.agree(found, self._hints.confirmed(flows[1]))
+            found = self._support.agree(found, self._hints.confirmed(direct))
         if self._turns is not None and self.frame % _EVERY == 0:
             found = self._look_from_all_sides(found)
         assert self.size is not None
@@ -123,6 +137,8 @@ class CompactSession(Session):
             fresh = self._follower.put(fresh, np.arange(len(at)) * EACH, again.state)
             rows = (at[:, None] * EACH + np.arange(EACH)).ravel()
             self._state = self._follower.put(self._state, rows, fresh)
+            if self._hidden is not None:
+                self._hidden.put(rows, places)
         return Found(xy, sure, radius)
 
     def _radius(self) -> Values:
@@ -137,6 +153,9 @@ class CompactSession(Session):
             frame = np.asarray(cv2.resize(frame, size, interpolation=how), np.uint8)
         self._features = self._follower.encode(frame)
         self._hints.see(frame)
+        self._flow = None if self._state is None else self._hints.latest()
+        if self._hidden is not None:
+            self._hidden.see(frame, self._flow)
         if self._turns is not None:
             self._turns.see(frame)
 

@@ -282,6 +282,18 @@ def test_points_begin_where_trusted_flow_leads(network, frames) -> None:
     torch.testing.assert_close(answer.start, led)
 
 
+def test_a_hidden_point_begins_where_the_camera_took_it(network, frames) -> None:
+    state, _ = run(network, frames[:2], POINTS)
+    maps = network.encode(frames[2:3])
+    hint = torch.tensor([[2.0, 1.0, 0.9]]).repeat(4, 1)
+    camera = torch.tensor([[9.0, 8.0, 1.0], [7.0, 6.0, 0.0], [5.0, 4.0, 1.0], [3.0, 2.0, 0.0]])
+    _, answer = network.step(state, maps, hints=Hints(hint, camera=camera))
+    led = torch.where(camera[:, 2:] > 0, camera[:, :2], state.xy + hint[:, :2])
+    torch.testing.assert_close(answer.start, led)
+    trusts = Hints(camera=camera).places(state.xy)[1]
+    torch.testing.assert_close(trusts, torch.stack([camera[:, 2], torch.zeros(4)], dim=1))
+
+
 @pytest.mark.parametrize("which", ["drift", "direct"])
 def test_flow_is_noticed_as_far_as_it_is_trusted(network, frames, which) -> None:
     state, _ = run(network, frames[:2], POINTS)

@@ -43,15 +43,21 @@ class OnnxFollower:
         features: list[Tensor],
         flow: Flow,
         direct: Flow,
+        camera: Flow | None = None,
         careful: bool = False,
     ) -> tuple[list[Tensor], Found]:
-        """Follow points onto the frame of these features, as `FlowHints` speaks of it.
+        """Follow points onto the frame of these features; for hints see `FlowHints`, `Hidden`.
 
         How often they are moved was settled when the file was written, ``careful`` or not.
         """
-        hints = torch.from_numpy(flow)[None], torch.from_numpy(direct)
+        camera = np.zeros_like(direct) if camera is None else camera
+        hints = torch.from_numpy(flow)[None], torch.from_numpy(direct), torch.from_numpy(camera)
         found = self._file.run("step", *hints, *features, *state)
         return found[_ANSWER:], Found(*(value.numpy() for value in found[:_ANSWER]))
+
+    def chances(self, state: list[Tensor]) -> NDArray[np.float32]:
+        """How likely points are seen and, if so, right; ``(K, 2)``."""
+        return state[-1].sigmoid().numpy()
 
     def keep(self, state: list[Tensor], rows: Flags) -> list[Tensor]:
         """The state of some points."""
