@@ -126,7 +126,7 @@ def _flow(frames: np.ndarray) -> np.ndarray:
 def test_a_point_goes_on_with_the_camera_behind_a_board_that_moves() -> None:
     scene = clip(14, SIZE, velocity=(4, 0), seed=12)
     start = np.array([[60.2, 70.4], [70.1, 90.3]])
-    x = np.r_[-90, -90, np.full(10, 30) - 3 * np.arange(10), 250, 250.0]  # the other way
+    x = np.r_[-190, -190, np.full(10, 30) - 3 * np.arange(10), 350, 350.0]  # the other way
     boxes = np.column_stack([x, np.full(14, 20), x + 150, np.full(14, 140)])
     video = cover(scene, boxes, plain=True)
     tracks = pt.load("compact", working=SIZE[0]).track(video.frames, on_frame(start, 0))
