@@ -15,10 +15,10 @@ from pointtrack.geometry import Size
 
 Array = NDArray[np.float32]
 
-_SIDE = 256  # px: a square of this side has as many as the picture in which corners are sought
-_BLUR = 6.0  # px around a pixel that say how bright it is there, and how much there is to see
+_SIDE = 192  # px: a square of this side has as many as the picture in which corners are sought
+_AROUND = 9, 9  # px that say how bright it is in their middle, and how much there is to see
 _NOISE = 3.0  # grey levels of noise
-_CORNERS, _APART, _QUALITY, _WINDOW = 1000, 5, 0.001, 5  # as `cv2.goodFeaturesToTrack` has them
+_CORNERS, _APART, _QUALITY, _WINDOW = 1000, 4, 0.001, 5  # as `cv2.goodFeaturesToTrack` has them
 _CELLS, _IN_EACH = 8, 10  # the picture is cut up so often each way, with so many corners a piece
 _ASTRAY = 1.5  # px by which flow there and back may miss where it began
 _LEAST = 12  # corners
@@ -89,8 +89,8 @@ def _corners(frame: NDArray[np.uint8]) -> Array:
 def _even(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture with as much to see in all places."""
     values = grey.astype(np.float32)
-    values -= cv2.GaussianBlur(values, (0, 0), _BLUR)
-    spread = np.sqrt(cv2.GaussianBlur(np.square(values), (0, 0), _BLUR))
+    values -= cv2.blur(values, _AROUND)
+    spread = np.sqrt(cv2.blur(np.square(values), _AROUND))
     return np.clip(128 + 40 * values / (spread + _NOISE), 0, 255).astype(np.uint8)
 
 

@@ -26,8 +26,7 @@ _WORTH = 0.75  # video pixels a working pixel from which on refining gains anyth
 class CompactSession(Session):
     """Holds the features of one frame, and the network's state of every point.
 
-    With ``support`` there are several rows of state a point (`Support`), and hidden ones go on with
-    the camera (`Hidden`).
+    With ``support`` there are several rows of state a point (`Support`).
     Error radii are the network's, from before a point was refined.
     """
 
@@ -47,7 +46,7 @@ class CompactSession(Session):
         self._hints = FlowHints()
         self._flow: Flow | None = None  # to the newest frame, where there are points
         self._support = Support(follower.curves.whole) if support else None
-        self._hidden = Hidden() if support else None
+        self._hidden = Hidden()
         self._turns = Turns(follower) if support and turns else None
         self._state: PointState | None = None
         self._radii = np.empty(0, np.float32)
@@ -69,8 +68,7 @@ class CompactSession(Session):
         if self._support is not None:
             at = self._support.add(at, self._work_size())
         self._hints.add(at)
-        if self._hidden is not None:
-            self._hidden.add(at)
+        self._hidden.add(at)
         fresh = self._follower.begin(self._features, at)
         self._state = self._follower.append(self._state, fresh)
         self._radii = np.concatenate([self._radii, np.zeros(len(xy), np.float32)])
@@ -85,8 +83,7 @@ class CompactSession(Session):
             self._turns.keep(rows)
         self._radii = self._radii[rows]
         self._hints.keep(every)
-        if self._hidden is not None:
-            self._hidden.keep(every)
+        self._hidden.keep(every)
         if self._refiner is not None:
             self._refiner.keep(rows)
 
@@ -98,13 +95,11 @@ class CompactSession(Session):
             return self._now
         assert self._flow is not None
         direct = self._hints.direct()
-        camera = None if self._hidden is None else self._hidden.lead()
         careful = self._support is not None
         self._state, found = self._follower.step(
-            self._state, self._features, self._flow, direct, camera, careful
+            self._state, self._features, self._flow, direct, self._hidden.lead(), careful
         )
-        if self._hidden is not None:
-            self._hidden.learn(found.xy, self._follower.chances(self._state))
+        self._hidden.learn(found.xy, self._follower.chances(self._state))
         if self._support is None:
             found = found.true(self._follower.curves.alone)
         else:
@@ -137,8 +132,7 @@ class CompactSession(Session):
             fresh = self._follower.put(fresh, np.arange(len(at)) * EACH, again.state)
             rows = (at[:, None] * EACH + np.arange(EACH)).ravel()
             self._state = self._follower.put(self._state, rows, fresh)
-            if self._hidden is not None:
-                self._hidden.put(rows, places)
+            self._hidden.put(rows, places)
         return Found(xy, sure, radius)
 
     def _radius(self) -> Values:
@@ -154,8 +148,7 @@ class CompactSession(Session):
         self._features = self._follower.encode(frame)
         self._hints.see(frame)
         self._flow = None if self._state is None else self._hints.latest()
-        if self._hidden is not None:
-            self._hidden.see(frame, self._flow)
+        self._hidden.see(frame, self._flow)
         if self._turns is not None:
             self._turns.see(frame)
 
