@@ -11,7 +11,8 @@ says where the point is, whether it is seen, how likely it is seen *and* right t
 and how far off it may be. A point that is not surely seen gets a second look, from where the
 whole frame looks most like it (TAPIR's global matching, arXiv 2306.08637), and goes on from
 there when that is seen surely: so points are found again that were hidden or lost. Otherwise it
-goes where flow leads, if that can be trusted.
+goes where flow leads, if that can be trusted; or where the camera took it, if it went with the
+camera before and is hidden.
 
 ::
 
