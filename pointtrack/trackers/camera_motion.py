@@ -90,7 +90,8 @@ def _even(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture with as much to see in all places."""
     values = grey.astype(np.float32)
     values -= cv2.blur(values, _AROUND)
-    spread = np.sqrt(cv2.blur(np.square(values), _AROUND))
+    # Sums that are carried along may come out a little below 0.
+    spread = np.sqrt(np.maximum(cv2.blur(np.square(values), _AROUND), 0))
     return np.clip(128 + 40 * values / (spread + _NOISE), 0, 255).astype(np.uint8)
 
 
