@@ -38,16 +38,13 @@ class Hints(NamedTuple):
 
     def places(self, xy: Tensor) -> tuple[Tensor, Tensor]:
         """Where both lead points that were at ``xy (P, 2)``, ``(P, 2, 2)``; trust ``(P, 2)``."""
-        drift, direct = (
-            xy.new_zeros(len(xy), 3) if hint is None else hint for hint in (self.drift, self.direct)
+        drift, direct, camera = (
+            xy.new_zeros(len(xy), 3) if hint is None else hint for hint in self
         )
-        near, trust = xy + drift[:, :2], drift[:, 2]
-        if self.camera is not None:
-            led = self.camera[:, 2] > 0
-            near = torch.where(led[:, None], self.camera[:, :2], near)
-            trust = torch.where(led, self.camera[:, 2], trust)
-        places = torch.stack([near, direct[:, :2]], dim=1)
-        return places, torch.stack([trust, direct[:, 2]], dim=1)
+        near = torch.cat([xy + drift[:, :2], drift[:, 2:]], dim=1)
+        near = torch.where(camera[:, 2:] > 0, camera, near)
+        both = torch.stack([near, direct], dim=1)  # P 2 3
+        return both[..., :2], both[..., 2]
 
 
 def straight(fields: Tensor, which: Tensor, origin: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pointtrack.networks.compact_flow import Hints
 
-_DOUBT, _SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
+_DOUBT, SURE = 0.5, 0.5  # chance to be seen and right: for a second look, and to believe it
 _STEADY, _FLOW_SHARE = 3.0, 0.3  # px from where a flow leads up to which it has a say; how much
 TRUSTED = 0.3  # of flow: from where on a point begins where it leads
 _LED = 0.5  # of flow from the frame before: from where on a point in doubt goes with it
@@ -85,7 +85,7 @@ def chance(logits: Tensor) -> Tensor:
 
 def surely(state: PointState) -> Tensor:
     """Which points are likelier seen and right than not, ``(P,)`` bool."""
-    return chance(state.logits) > _SURE
+    return chance(state.logits) > SURE
 
 
 def in_doubt(state: PointState) -> Tensor:

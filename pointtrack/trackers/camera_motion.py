@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pointtrack.geometry import Size
+from pointtrack.geometry import Size, resize_points
 
 Array = NDArray[np.float32]
 
@@ -47,14 +47,14 @@ class CameraMotion:
         ``flow (H, W, 4)`` is from the frame before to this one and back, as `FlowHints.latest`;
         None on the first frame.
         """
-        before, self._corners = self._corners, _corners(frame)
+        corners, self._corners = self._corners, _corners(frame)
         self._matrix, self.share = np.eye(3), 0.0
         if flow is None:
             return
-        there, back = _follow(flow, before)
-        if len(there) < _LEAST:
+        before, after = _follow(flow, corners)
+        if len(before) < _LEAST:
             return
-        matrix, kept = cv2.findHomography(there, back, cv2.USAC_MAGSAC, _NEAR, maxIters=_TRIES)
+        matrix, kept = cv2.findHomography(before, after, cv2.USAC_MAGSAC, _NEAR, maxIters=_TRIES)
         if matrix is not None:
             self._matrix, self.share = np.asarray(matrix, np.float64), float(kept.mean())
 
@@ -83,7 +83,7 @@ def _corners(frame: NDArray[np.uint8]) -> Array:
     sorted_cells = cells[order]
     rank = np.arange(len(cells)) - np.searchsorted(sorted_cells, sorted_cells)
     kept = found[np.sort(order[rank < _IN_EACH])]
-    return ((kept + 0.5) * np.divide((width, height), small) - 0.5).astype(np.float32)
+    return resize_points(kept, small, (width, height)).astype(np.float32)
 
 
 def _even(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -107,6 +107,7 @@ def _follow(flow: Array, xy: Array) -> tuple[Array, Array]:
 
 
 def _read(flow: Array, xy: Array) -> Array:
+    """As `flow.bilinear` with its edge repeated, in a tenth of the time."""
     if len(xy) == 0:
         return np.empty((0, flow.shape[2]), np.float32)
     x, y = (np.ascontiguousarray(column[:, None], np.float32) for column in xy.T)

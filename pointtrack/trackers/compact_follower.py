@@ -78,12 +78,12 @@ class Follower:
         features: Features,
         flow: Flow,
         direct: Flow,
-        camera: Flow | None = None,
+        camera: Flow,
         careful: bool = False,
     ) -> tuple[PointState, Found]:
         """Follow points onto the frame of these features; for hints see `FlowHints`, `Hidden`."""
         near = drift(torch.from_numpy(flow)[None].to(self.device), state.which, state.xy)
-        hints = Hints(near, *(self._hint(hint) for hint in (direct, camera)))
+        hints = Hints(near, *(torch.from_numpy(hint).to(self.device) for hint in (direct, camera)))
         moves = self.careful if careful else self.iterations
         with self._autocast():
             state, answer = self.network.follow(state, features, moves, hints=hints)
@@ -136,9 +136,6 @@ class Follower:
     def chances(self, state: PointState) -> NDArray[np.float32]:
         """How likely points are seen and, if so, right; ``(K, 2)``."""
         return state.logits.sigmoid().cpu().numpy()
-
-    def _hint(self, hint: Flow | None) -> torch.Tensor | None:
-        return None if hint is None else torch.from_numpy(hint).to(self.device)
 
     def _found(self, answer: Answer) -> Found:
         found = Found(*(value.float().cpu().numpy() for value in latest(answer)))

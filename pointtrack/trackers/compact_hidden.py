@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pointtrack.networks.compact_state import SURE
 from pointtrack.trackers.camera_motion import CameraMotion
 
 Array = NDArray[np.float32]
@@ -19,7 +20,6 @@ _WITH = 3.0  # px a frame beside the camera up to which a point goes with it
 _MOST = 0.3  # share of the picture that has to go with the camera for its motion to be known
 _LATEST = 0.3  # what the latest frame counts in how a point moves beside the camera
 _SEEN = 0.5  # chance to be seen below which a point in doubt counts as hidden
-_SURE = 0.5  # chance to be seen and right
 
 
 class Hidden:
@@ -27,7 +27,7 @@ class Hidden:
 
     def __init__(self) -> None:
         self._camera = CameraMotion()
-        self._xy = np.empty((0, 2), np.float32)  # where each is believed to be
+        self._xy = np.empty((0, 2), np.float32)  # on the newest frame, had it gone along
         self._beside = np.empty(0, np.float32)  # px a frame, of late; NaN: never seen twice
         self._sure = np.empty(0, bool)  # on the latest frame
         self._gone = np.empty(0, bool)  # not sure, and likelier hidden than seen
@@ -35,6 +35,7 @@ class Hidden:
     def see(self, frame: NDArray[np.uint8], flow: Array | None) -> None:
         """As `CameraMotion.see`."""
         self._camera.see(frame, flow)
+        self._xy = self._camera.move(self._xy)
 
     def add(self, xy: Array) -> None:
         """Take up rows at ``(K, 2)`` px of the newest frame."""
@@ -64,7 +65,7 @@ class Hidden:
         known = self._gone & ~(self._beside >= _WITH)  # those never seen twice, too
         if self._camera.share < _MOST:
             known[:] = False
-        return np.column_stack([self._camera.move(self._xy), known]).astype(np.float32)
+        return np.column_stack([self._xy, known]).astype(np.float32)
 
     def learn(self, xy: Array, chances: Array) -> None:
         """What was found on the newest frame.
@@ -76,11 +77,10 @@ class Hidden:
         chances
             ``(K, 2)``: to be seen; and, if so, to be right.
         """
-        moved = self._camera.move(self._xy)
-        sure = chances.prod(axis=1) > _SURE
-        beside = np.linalg.norm(xy - moved, axis=1)
+        sure = chances.prod(axis=1) > SURE
+        beside = np.linalg.norm(xy - self._xy, axis=1)
         late = np.where(np.isnan(self._beside), beside, self._beside)
         late += _LATEST * (beside - late)
         self._beside = np.where(sure & self._sure, late, self._beside)
-        self._xy = np.where(sure[:, None], xy, moved)
+        self._xy = np.where(sure[:, None], xy, self._xy)
         self._sure, self._gone = sure, ~sure & (chances[:, 0] < _SEEN)

@@ -121,7 +121,7 @@ def test_clips_of_a_batch_are_followed_as_alone(network, frames) -> None:
 
 @pytest.mark.parametrize("sure", [0.0, 1.0])
 def test_a_second_look_counts_when_it_is_sure(network, frames, monkeypatch, sure) -> None:
-    monkeypatch.setattr(compact_state, "_SURE", sure)
+    monkeypatch.setattr(compact_state, "SURE", sure)
     monkeypatch.setattr(compact_state, "_DOUBT", 1.0)  # every point is looked for twice
     monkeypatch.setattr(compact, "_PEAK", 0.0)
     state, _ = run(network, frames[:3], POINTS)
@@ -157,7 +157,7 @@ def test_a_second_look_forgets_all_but_the_query(network, frames) -> None:
 def test_there_is_no_second_look_where_nothing_looks_like_the_point(
     network, frames, monkeypatch
 ) -> None:
-    monkeypatch.setattr(compact_state, "_SURE", 0.0)
+    monkeypatch.setattr(compact_state, "SURE", 0.0)
     monkeypatch.setattr(compact_state, "_DOUBT", 1.0)
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
@@ -175,7 +175,7 @@ def test_there_is_no_second_look_where_nothing_looks_like_the_point(
 
 
 def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeypatch) -> None:
-    monkeypatch.setattr(compact_state, "_SURE", 0.0)
+    monkeypatch.setattr(compact_state, "SURE", 0.0)
     state, _ = run(network, frames[:3], POINTS)
     maps = network.encode(frames[3:4])
     once, _ = network.step(state, maps)
@@ -189,7 +189,7 @@ def test_points_that_are_surely_seen_get_no_second_look(network, frames, monkeyp
 
 
 def test_looking_twice_at_every_point_gives_the_same_answer(network, frames, monkeypatch) -> None:
-    monkeypatch.setattr(compact_state, "_SURE", 0.2)
+    monkeypatch.setattr(compact_state, "SURE", 0.2)
     monkeypatch.setattr(compact_state, "_DOUBT", 0.3)
     monkeypatch.setattr(compact, "_PEAK", 0.0)
     state, _ = run(network, frames[:3], POINTS)

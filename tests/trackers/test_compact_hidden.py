@@ -96,14 +96,13 @@ def hidden_rows(scene: Clip, chances: list[list[tuple[float, float]]], off: np.n
 
 
 def test_only_hidden_rows_that_went_with_the_camera_are_led() -> None:
-    scene = clip(6, SIZE, velocity=(4, 2), seed=3)
+    scene = clip(7, SIZE, velocity=(4, 2), seed=3)  # of the last frame nothing is learned
     often = [[SURE, SURE, SURE, GONE, SURE]] * 3
     last = [[GONE, SURE, DOUBTED, GONE, GONE]] * 2
     off = np.array([0.0, 0, 0, 0, 5])  # the last one goes its own way
     rows = hidden_rows(scene, [*often, *last], off)
     led = rows.lead()
     np.testing.assert_array_equal(led[:, 2], [1, 0, 0, 1, 0])
-    # As they stand on the newest frame, which was learned of, they are moved on once more.
     expected = scene.move(POINTS[:5], 0, 5) + np.array([4, 2])
     assert np.abs(led[[0, 3], :2] - expected[[0, 3]]).max() < 0.7
     rows.put(np.array([0]), np.array([[7.0, 8.0]], np.float32))

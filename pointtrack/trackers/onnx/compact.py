@@ -43,14 +43,13 @@ class OnnxFollower:
         features: list[Tensor],
         flow: Flow,
         direct: Flow,
-        camera: Flow | None = None,
+        camera: Flow,
         careful: bool = False,
     ) -> tuple[list[Tensor], Found]:
         """Follow points onto the frame of these features; for hints see `FlowHints`, `Hidden`.
 
         How often they are moved was settled when the file was written, ``careful`` or not.
         """
-        camera = np.zeros_like(direct) if camera is None else camera
         hints = torch.from_numpy(flow)[None], torch.from_numpy(direct), torch.from_numpy(camera)
         found = self._file.run("step", *hints, *features, *state)
         return found[_ANSWER:], Found(*(value.numpy() for value in found[:_ANSWER]))
