@@ -152,7 +152,7 @@ def test_some_points_get_a_second_look_and_doubtful_ones_more_often(monkeypatch)
 def test_a_point_goes_on_from_a_second_look_that_is_sure(monkeypatch, sure) -> None:
     network, batch = CompactNetwork(SMALL), made_batch(points=20)
     monkeypatch.setattr("pointtrack.networks.compact_state._DOUBT", 1.0)
-    monkeypatch.setattr("pointtrack.networks.compact_state._SURE", sure)
+    monkeypatch.setattr("pointtrack.networks.compact_state.SURE", sure)
     ends: dict[int, torch.Tensor] = {}
     settings = UnrollConfig(again=1.0, again_doubted=1.0)
     torch.nn.init.constant_(network.carry.bias, -200.0)  # points start where they are
