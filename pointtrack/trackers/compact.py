@@ -12,6 +12,7 @@ from pointtrack.geometry import Size
 from pointtrack.queries import Queries
 from pointtrack.trackers.base import Paths, Progress, Ticker, Tracker
 from pointtrack.trackers.gaps import fill_gaps, find_gaps, frames_within
+from pointtrack.trackers.neighbours import with_neighbours
 from pointtrack.trackers.smoothing import smoothed
 from pointtrack.video import Video
 from pointtrack.weights import ModelCard
@@ -46,7 +47,7 @@ class FollowingTracker(Tracker):
     ----------
     follower
         The network: a `compact_follower.Follower`, or what does the same.
-    working, threshold, refine, support, smooth, turns, fill
+    working, threshold, refine, support, smooth, turns, fill, together
         See `CompactTracker`.
     """
 
@@ -60,11 +61,12 @@ class FollowingTracker(Tracker):
         smooth: bool,
         turns: bool = False,
         fill: bool = True,
+        together: bool = True,
     ):
         self._follower = follower
         self._working, self._threshold, self._refine = working, threshold, refine
         self._support, self._smooth = support, smooth
-        self._turns, self._fill = turns, fill
+        self._turns, self._fill, self._together = turns, fill, together
 
     @property
     def curves(self) -> Curves:
@@ -110,9 +112,10 @@ class FollowingTracker(Tracker):
             paths = fill_gaps(paths, gaps, video, self._filler, ticker)
             if progress is not None:
                 progress(frames, frames)
-        if not self._smooth:
-            return paths
-        return smoothed(paths, queries, _JITTER * math.sqrt(video.size[0] * video.size[1]) / 256)
+        unit = math.sqrt(video.size[0] * video.size[1]) / 256  # video px
+        if self._smooth:
+            paths = smoothed(paths, queries, _JITTER * unit)
+        return with_neighbours(paths, queries, unit) if self._together else paths
 
 
 class CompactTracker(FollowingTracker):
@@ -143,8 +146,8 @@ class CompactTracker(FollowingTracker):
         (`refinement.py`).
     support
         In whole videos, follow four points around each, which have a say in where it is
-        (`compact_support.py`): more exact, and fewer are lost, for more work. Not in sessions,
-        which have to keep up.
+        (`compact_support.py`), two of them in the mirrored video (`compact_sides.py`): more
+        exact, and fewer are lost, for more work. Not in sessions, which have to keep up.
     smooth
         In whole videos, average each position with those just before and after it
         (`smoothing.py`); not in sessions.
@@ -155,6 +158,9 @@ class CompactTracker(FollowingTracker):
     fill
         In whole videos, follow points that were found again back from there (`gaps.py`), for up
         to twice the time.
+    together
+        In whole videos, move points a little towards where those near them say
+        (`neighbours.py`): so the answer for a point depends on which others are asked for.
 
     Raises
     ------
@@ -177,6 +183,7 @@ class CompactTracker(FollowingTracker):
         smooth: bool = True,
         turns: bool = True,
         fill: bool = True,
+        together: bool = True,
     ):
         if working < _MULTIPLE:
             raise PointtrackError(f"working must be at least {_MULTIPLE} px, found {working}")
@@ -189,7 +196,9 @@ class CompactTracker(FollowingTracker):
 
         chosen = "bundled" if weights is None else weights
         follower = Follower(chosen, device, precision, iterations)
-        super().__init__(follower, working, threshold, refine, support, smooth, turns, fill)
+        super().__init__(
+            follower, working, threshold, refine, support, smooth, turns, fill, together
+        )
 
 
 def working_size(size: Size, side: int) -> Size:

@@ -115,9 +115,12 @@ def _compact(
     support: bool = True,
     smooth: bool = True,
     fill: bool = True,
+    together: bool = True,
 ) -> Tracker:
     follower = OnnxFollower(file)
-    return FollowingTracker(follower, working, threshold, refine, support, smooth, fill=fill)
+    return FollowingTracker(
+        follower, working, threshold, refine, support, smooth, fill=fill, together=together
+    )
 
 
 _KINDS: dict[str, Callable[..., Tracker]] = {
