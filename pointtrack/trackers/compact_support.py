@@ -31,6 +31,7 @@ _MOVABLE = _AROUND.any(axis=1)
 _NEAR = 5.0  # working px: up to which two speak of the same place
 _OWN = 0.3  # what the point's own word counts more
 _FLOW_SHARE = 0.1  # of flow, beside the network, in the place that they agree on
+_FLOW_VOICE = 0.2  # of the doubt that is left, how much flow takes away that leads there
 _SURE, _ADAPT = 0.5, 0.1  # surer points follow the surface's deformation, so fast
 
 
@@ -109,5 +110,6 @@ class Support:
         moved = words[:, :EACH] - agreed[:, None]
         self._offsets = self._offsets + _ADAPT * moved * adapts[..., None]
         by_flow = (near * voices)[:, EACH:].mean(axis=1)
-        heard = np.maximum(sure.mean(axis=1), by_flow)
+        heard = sure.mean(axis=1)
+        heard = heard + _FLOW_VOICE * by_flow * (1 - heard)
         return Found(agreed.astype(np.float32), heard, radius.mean(axis=1)).true(self._curves)
