@@ -146,8 +146,8 @@ class CompactTracker(FollowingTracker):
         (`refinement.py`).
     support
         In whole videos, follow four points around each, which have a say in where it is
-        (`compact_support.py`), two of them in the mirrored video (`compact_sides.py`): more
-        exact, and fewer are lost, for more work. Not in sessions, which have to keep up.
+        (`compact_support.py`): more exact, and fewer are lost, for more work. Not in sessions,
+        which have to keep up.
     smooth
         In whole videos, average each position with those just before and after it
         (`smoothing.py`); not in sessions.

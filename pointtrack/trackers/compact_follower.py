@@ -124,14 +124,9 @@ class Follower:
         return PointState(*(old.index_copy(0, at, new.to(old.dtype)) for old, new in pairs))
 
     @torch.inference_mode()
-    def pick(self, state: PointState, rows: NDArray[np.int64]) -> PointState:
-        """The state of ``rows (R,)``."""
-        return state.rows(torch.from_numpy(rows).to(self.device))
-
-    @torch.inference_mode()
     def keep(self, state: PointState, rows: Flags) -> PointState:
         """The state of some points."""
-        return self.pick(state, np.flatnonzero(rows))
+        return state.rows(torch.from_numpy(np.flatnonzero(rows)).to(self.device))
 
     @torch.inference_mode()
     def append(self, state: PointState | None, fresh: PointState) -> PointState:

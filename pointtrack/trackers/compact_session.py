@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pointtrack import geometry
+from pointtrack.networks.compact import Features
+from pointtrack.networks.compact_state import PointState
 from pointtrack.trackers.compact import working_size
 from pointtrack.trackers.compact_follower import Flow, Follower
 from pointtrack.trackers.compact_hidden import Hidden
-from pointtrack.trackers.compact_sides import Sides
-from pointtrack.trackers.compact_support import EACH, MIRRORED, Found, Support
+from pointtrack.trackers.compact_support import EACH, Found, Support
 from pointtrack.trackers.compact_turns import Turns
 from pointtrack.trackers.flow_hints import FlowHints
 from pointtrack.trackers.refinement import Refiner
@@ -26,8 +26,7 @@ _WORTH = 0.75  # video pixels a working pixel from which on refining gains anyth
 class CompactSession(Session):
     """Holds the features of one frame, and the network's state of every point.
 
-    With ``support`` there are several rows of state a point (`Support`), some of them of the
-    mirrored video (`Sides`).
+    With ``support`` there are several rows of state a point (`Support`).
     Error radii are the network's, from before a point was refined.
     """
 
@@ -42,15 +41,14 @@ class CompactSession(Session):
         turns: bool = True,
     ):
         super().__init__(keep)
-        self._follower: Any = Sides(follower, MIRRORED) if support else follower
-        self._working, self._threshold = working, threshold
-        self._features: Any = []
+        self._follower, self._working, self._threshold = follower, working, threshold
+        self._features: Features = []
         self._hints = FlowHints()
         self._flow: Flow | None = None  # to the newest frame, where there are points
         self._support = Support(follower.curves.whole) if support else None
         self._hidden = Hidden()
         self._turns = Turns(follower) if support and turns else None
-        self._state: Any = None  # of all rows, as the follower has it
+        self._state: PointState | None = None
         self._radii = np.empty(0, np.float32)
         self._refine = refine
         self._refiner: Refiner | None = None
@@ -120,19 +118,20 @@ class CompactSession(Session):
         """Points in doubt are looked for by turned looks; those found start anew there."""
         assert self._turns is not None
         assert self._support is not None
+        assert self._state is not None
         points = np.flatnonzero(found.sure <= self._threshold)
         if len(points) == 0:
             return found
         xy, sure, radius = (field.copy() for field in found)
-        own = self._follower.first(self._state, points)
-        for again in self._turns.find(own, self._features[0], points):
+        own = self._state.rows(torch.from_numpy(points * EACH))
+        for again in self._turns.find(own, self._features, points):
             at = again.points
             xy[at], sure[at], radius[at] = self._support.alone(again.found)
             places = self._support.move(at, again.found, again.turns, self._work_size())
             fresh = self._follower.begin(self._features, places)
-            fresh = self._follower.put_first(fresh, again.state)
+            fresh = self._follower.put(fresh, np.arange(len(at)) * EACH, again.state)
             rows = (at[:, None] * EACH + np.arange(EACH)).ravel()
-            self._state = self._follower.put(self._state, at, fresh)
+            self._state = self._follower.put(self._state, rows, fresh)
             self._hidden.put(rows, places)
         return Found(xy, sure, radius)
 

@@ -4,10 +4,9 @@ What a network says of a point is off by a little that depends on how the point 
 features, and now and then a point is lost for which there is no reason. Points close by are off,
 and lost, in other ways. So a few of them are followed beside each point, in pairs on opposite sides
 of it (then a turn or a growth of the surface does no harm), and the place that most of them agree
-on counts. Half of all are followed in the mirrored video (`compact_sides.py`). Optical flow
-straight from the frame that a point was asked for on has a vote for each of them, too: on a plain
-wall the network's words are scattered, while flow knows how all of it moves. Support points belong
-to their point alone: points do not see each other.
+on counts. Optical flow straight from the frame that a point was asked for on has a vote for each of
+them, too: on a plain wall the network's words are scattered, while flow knows how all of it moves.
+Support points belong to their point alone: points do not see each other.
 """
 
 from __future__ import annotations
@@ -23,15 +22,11 @@ from pointtrack.weights.calibration import Calibration
 Array = NDArray[np.float32]
 
 _APART = 4.5  # working px of the support points from their point, both ways
-_BESIDE = [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]
-_AROUND = _APART * np.array([[0, 0], *_BESIDE[0], [0, 0], *_BESIDE[1]], np.float32)
-EACH = len(_AROUND)  # rows a point: its own, two around it, and as many in the mirror image
-MIRRORED = (False, False, False, True, True, True)  # see `Sides`
-_MOVABLE = _AROUND.any(axis=1)
+_AROUND = _APART * np.array([[0, 0], [1, 1], [-1, -1], [1, -1], [-1, 1]], np.float32)
+EACH = len(_AROUND)  # rows a point: its own, and those around it
 _NEAR = 5.0  # working px: up to which two speak of the same place
 _OWN = 0.3  # what the point's own word counts more
 _FLOW_SHARE = 0.1  # of flow, beside the network, in the place that they agree on
-_FLOW_VOICE = 0.2  # of the doubt that is left, how much flow takes away that leads there
 _SURE, _ADAPT = 0.5, 0.1  # surer points follow the surface's deformation, so fast
 
 
@@ -50,7 +45,7 @@ class Found(NamedTuple):
 class Support:
     """The places of support points around K points; rows are point by point, its own first.
 
-    ``curves`` say what confidence and radius mean when six agree: more than each of them says.
+    ``curves`` say what confidence and radius mean when five agree: more than each of them says.
     """
 
     def __init__(self, curves: Calibration) -> None:
@@ -95,21 +90,21 @@ class Support:
         shape = len(self._offsets), EACH
         sure, radius = found.sure.reshape(shape), found.radius.reshape(shape)
         flow = straight.reshape(*shape, 3)
-        # Each one's word on the point, and how much it counts: K 12 2 and K 12.
+        # Each one's word on the point, and how much it counts: K 10 2 and K 10.
         words = np.concatenate([found.xy.reshape(*shape, 2), flow[..., :2]], axis=1)
         words = words - np.concatenate([self._offsets] * 2, axis=1)
         voices = np.concatenate([sure, flow[..., 2]], axis=1)
-        apart = np.linalg.norm(words[:, :, None] - words[:, None], axis=3)  # K 12 12
+        apart = np.linalg.norm(words[:, :, None] - words[:, None], axis=3)  # K 10 10
         backed = ((apart < _NEAR) * voices[:, None]).sum(axis=2)
         backed[:, 0] += _OWN
-        near = apart[np.arange(len(words)), backed.argmax(axis=1)] < _NEAR  # K 12: who agrees
+        near = apart[np.arange(len(words)), backed.argmax(axis=1)] < _NEAR  # K 10: who agrees
         weight = np.concatenate([sure + 1e-3, _FLOW_SHARE * flow[..., 2]], axis=1) * near
         total = weight.sum(axis=1, keepdims=True)
         agreed = (weight[..., None] * words).sum(axis=1) / total
-        adapts = near[:, :EACH] & (sure > _SURE) & _MOVABLE
+        adapts = near[:, :EACH] & (sure > _SURE)
+        adapts[:, 0] = False
         moved = words[:, :EACH] - agreed[:, None]
         self._offsets = self._offsets + _ADAPT * moved * adapts[..., None]
         by_flow = (near * voices)[:, EACH:].mean(axis=1)
-        heard = sure.mean(axis=1)
-        heard = heard + _FLOW_VOICE * by_flow * (1 - heard)
+        heard = np.maximum(sure.mean(axis=1), by_flow)
         return Found(agreed.astype(np.float32), heard, radius.mean(axis=1)).true(self._curves)

@@ -23,12 +23,6 @@ def _word(support: Support, xy: np.ndarray, flow: np.ndarray | None = None) -> F
     return support.agree(Found(xy, 0.9 * ones, ones), straight)
 
 
-def _scattered(count: int, radius: float) -> np.ndarray:
-    """Places on a circle, ``(count, 2)``."""
-    angle = 2 * np.pi * np.arange(count) / count
-    return (radius * np.column_stack([np.cos(angle), np.sin(angle)])).astype(np.float32)
-
-
 def test_rows_lie_in_pairs_around_their_point() -> None:
     support = Support(CURVES)
     rows = support.add(XY, SIZE).reshape(2, EACH, 2)
@@ -37,13 +31,13 @@ def test_rows_lie_in_pairs_around_their_point() -> None:
     shift = np.array([3, -2], np.float32)
     agreed = _word(support, rows.reshape(-1, 2) + shift)
     np.testing.assert_allclose(agreed.xy, XY + shift, atol=1e-4)
-    np.testing.assert_allclose(agreed.sure, 0.95)  # what their curves say of some that agree
+    np.testing.assert_allclose(agreed.sure, 0.95)  # what their curves say of five that agree
     np.testing.assert_allclose(agreed.radius, 0.5)
 
 
 def test_most_outvote_a_point_that_is_lost() -> None:
     support = Support(CURVES)
-    rows = support.add(XY, SIZE).reshape(2, EACH, 2)
+    rows = support.add(XY, SIZE).reshape(2, 5, 2)
     rows[0, 0] += [25, 0]  # the point itself
     rows[1, 2] += [0, 17]  # one of the others
     agreed = _word(support, rows.reshape(-1, 2))
@@ -52,8 +46,8 @@ def test_most_outvote_a_point_that_is_lost() -> None:
 
 def test_the_point_itself_counts_where_nobody_agrees() -> None:
     support = Support(CURVES)
-    rows = support.add(XY, SIZE).reshape(2, EACH, 2)
-    rows[:, 1:] += _scattered(EACH - 1, 20)
+    rows = support.add(XY, SIZE).reshape(2, 5, 2)
+    rows[:, 1:] += 20 * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
     np.testing.assert_allclose(_word(support, rows.reshape(-1, 2)).xy, XY, atol=1e-4)
 
 
@@ -61,8 +55,8 @@ def test_flow_decides_where_the_rows_are_scattered_but_not_where_they_agree() ->
     support = Support(CURVES)
     rows = support.add(XY, SIZE)
     shift = np.array([12, 4], np.float32)
-    scattered = rows.reshape(2, EACH, 2).copy()
-    scattered[:, 1:] += _scattered(EACH - 1, 25)
+    scattered = rows.reshape(2, 5, 2).copy()
+    scattered += 25 * np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
     agreed = _word(support, scattered.reshape(-1, 2), rows + shift)
     np.testing.assert_allclose(agreed.xy, XY + shift, atol=1e-4)
     assert (agreed.sure > 0.9).all()
@@ -87,7 +81,7 @@ def test_support_points_stay_in_the_picture_and_go_with_their_point() -> None:
     assert (rows <= [95, 63]).all()
     np.testing.assert_allclose(_word(support, rows).xy, corner, atol=1e-4)
     kept = support.keep(np.array([False, True, False]))
-    assert kept.tolist() == [False] * EACH + [True] * EACH + [False] * EACH
+    assert kept.tolist() == [False] * 5 + [True] * 5 + [False] * 5
     np.testing.assert_allclose(_word(support, rows[kept]).xy, corner[1:2], atol=1e-4)
 
 
@@ -95,8 +89,9 @@ def test_support_points_stay_in_the_picture_and_go_with_their_point() -> None:
 def test_points_have_support_of_their_own_in_whole_videos_only() -> None:
     scene = clip(6, (64, 48), velocity=(0.8, -0.4), seed=1)
     points = spread(scene.size, 3, 2, 10)
-    tracker = pt.load("compact", "random", working=64, smooth=False, together=False)
-    plain = pt.load("compact", "random", working=64, support=False, smooth=False, together=False)
+    alike = {"working": 64, "smooth": False, "together": False}
+    tracker = pt.load("compact", "random", **alike)
+    plain = pt.load("compact", "random", support=False, **alike)
     alone = tracker.track(scene.frames, on_frame(points[:1], 0))
     together = tracker.track(scene.frames, on_frame(points, 0))
     np.testing.assert_allclose(together.xy[:1], alone.xy, atol=0.05)

@@ -138,7 +138,7 @@ def test_points_are_observed_from_their_query_to_the_end(trained: Path, whole: b
 
 def test_a_whole_video_is_observed_as_a_stream_where_they_are_tracked_alike(trained: Path) -> None:
     clips = list(generated(1, ("easy",), frames=4))
-    tracker = CompactTracker(trained, working=64, support=False, smooth=False)
+    tracker = CompactTracker(trained, working=64, support=False, smooth=False, together=False)
     stream, video = (observe(tracker, clips, 64, whole) for whole in (False, True))
     for live, told in zip(vars(stream).values(), vars(video).values(), strict=True):
         np.testing.assert_allclose(told, live, rtol=1e-4, atol=1e-4)
