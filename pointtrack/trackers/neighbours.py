@@ -47,7 +47,7 @@ def with_neighbours(paths: Paths, queries: Queries, unit: float) -> Paths:
     Returns
     -------
     Paths
-        The same but for positions of visible points, which are moved by 1 px at most at that size.
+        The same but for positions of visible points, which move by less than 1.4 px at that size.
     """
     frame = np.full(len(paths.xy), -1)
     frame[queries.point] = queries.t
@@ -91,7 +91,6 @@ def _said(offsets: Array, changes: Array, voices: Array) -> Array:
     apart = np.linalg.norm(offsets, axis=1)
     voices = voices * np.exp(-np.square(apart / _REACH) / 2)
     off = np.linalg.norm(changes, axis=2) / (_ALIKE + _GROWING * apart)
-    shift = np.zeros((len(changes), 2))
     for _ in range(_ROUNDS):
         weight = voices * np.exp(-np.square(off) / 2)
         total = weight.sum(axis=1)[:, None] + 1e-9
